@@ -1,0 +1,1 @@
+//! Every domain-separation label of the program, in one table.

@@ -1,0 +1,3 @@
+//! The sans-IO state machine of the person.
+
+pub mod view;

@@ -1,0 +1,3 @@
+//! The sans-IO state machines of the network.
+
+pub mod person;
