@@ -111,66 +111,67 @@ const STORE: u8 = 0x0d;
 impl Message {
     /// The body, filled up with zeros. The layout leaves nothing out: a list longer than its bound is cut.
     pub fn encode(&self) -> [u8; BODY] {
-        let mut w = Writer::new();
+        let mut body = [0; BODY];
+        let w = &mut Writer::new(&mut body);
         match self {
             Message::Ping { tag, ready, record } => {
-                head(&mut w, PING, *tag);
+                head(w, PING, *tag);
                 w.u8(u8::from(*ready));
-                w.bytes(record);
+                w.put(record);
             }
             Message::Pong { tag, ready, record } => {
-                head(&mut w, PONG, *tag);
+                head(w, PONG, *tag);
                 w.u8(u8::from(*ready));
-                w.bytes(record);
+                w.put(record);
             }
             Message::Route { tag, ttl, key } => {
-                head(&mut w, ROUTE, *tag);
+                head(w, ROUTE, *tag);
                 w.u8(*ttl);
-                w.bytes(key);
+                w.put(key);
             }
-            Message::RouteAck { tag } => head(&mut w, ROUTE_ACK, *tag),
+            Message::RouteAck { tag } => head(w, ROUTE_ACK, *tag),
             Message::Found { tag, back, verdict, hops, records } => {
-                head(&mut w, FOUND, *tag);
+                head(w, FOUND, *tag);
                 w.u64(*back);
                 w.u8(match verdict {
                     Verdict::Owner => 0,
                     Verdict::NotReady => 1,
                 });
                 w.u8(*hops);
-                write_records(&mut w, records);
+                write_records(w, records);
             }
-            Message::FoundAck { tag } => head(&mut w, FOUND_ACK, *tag),
+            Message::FoundAck { tag } => head(w, FOUND_ACK, *tag),
             Message::Leaves { tag, ready, record, digests } => {
-                head(&mut w, LEAVES, *tag);
+                head(w, LEAVES, *tag);
                 w.u8(u8::from(*ready));
-                w.bytes(record);
-                write_digests(&mut w, digests);
+                w.put(record);
+                write_digests(w, digests);
             }
             Message::LeavesAnswer { tag, ready, record, digests } => {
-                head(&mut w, LEAVES_ANSWER, *tag);
+                head(w, LEAVES_ANSWER, *tag);
                 w.u8(u8::from(*ready));
-                w.bytes(record);
-                write_digests(&mut w, digests);
+                w.put(record);
+                write_digests(w, digests);
             }
             Message::Row { tag, row } => {
-                head(&mut w, ROW, *tag);
+                head(w, ROW, *tag);
                 w.u8(*row);
             }
             Message::RowAnswer { tag, digests } => {
-                head(&mut w, ROW_ANSWER, *tag);
-                write_digests(&mut w, digests);
+                head(w, ROW_ANSWER, *tag);
+                write_digests(w, digests);
             }
             Message::Want { tag, prefixes } => {
-                head(&mut w, WANT, *tag);
+                head(w, WANT, *tag);
                 let prefixes = &prefixes[..prefixes.len().min(RECORDS_MAX)];
                 w.u8(prefixes.len() as u8);
                 for prefix in prefixes {
-                    w.bytes(prefix);
+                    w.put(prefix);
                 }
             }
             Message::Records { tag, records } => {
-                head(&mut w, RECORDS, *tag);
-                write_records(&mut w, records);
+                head(w, RECORDS, *tag);
+                write_records(w, records);
             }
             Message::Store(cell) => {
                 w.u8(STORE);
@@ -178,57 +179,54 @@ impl Message {
                 w.u64(cell.train);
                 w.u8(cell.index);
                 w.u32(cell.ttl);
-                w.bytes(&cell.chunk);
+                w.put(&cell.chunk);
             }
         }
-        let written = w.finish();
-        let mut body = [0; BODY];
-        body[..written.len()].copy_from_slice(&written);
         body
     }
 
     /// Reads a body. Trailing bytes are not looked at.
     pub fn decode(body: &[u8; BODY]) -> Result<Message, Malformed> {
         let mut r = Reader::new(body);
-        let kind = r.u8()?;
+        let kind = r.u8("kind")?;
         if kind == STORE {
             return Ok(Message::Store(StoreCell {
                 real: flag(&mut r)?,
-                train: r.u64()?,
+                train: r.u64("train")?,
                 index: below(&mut r, 2, "index of half a value")?,
-                ttl: r.u32()?,
-                chunk: r.array()?,
+                ttl: r.u32("life of a value")?,
+                chunk: r.array("chunk")?,
             }));
         }
-        let tag = Tag { nonce: r.u64()?, attempt: r.u8()? };
+        let tag = Tag { nonce: r.u64("nonce")?, attempt: r.u8("attempt")? };
         Ok(match kind {
-            PING => Message::Ping { tag, ready: flag(&mut r)?, record: r.array()? },
-            PONG => Message::Pong { tag, ready: flag(&mut r)?, record: r.array()? },
-            ROUTE => Message::Route { tag, ttl: r.u8()?, key: r.array()? },
+            PING => Message::Ping { tag, ready: flag(&mut r)?, record: r.array("record")? },
+            PONG => Message::Pong { tag, ready: flag(&mut r)?, record: r.array("record")? },
+            ROUTE => Message::Route { tag, ttl: r.u8("ttl")?, key: r.array("key")? },
             ROUTE_ACK => Message::RouteAck { tag },
             FOUND => Message::Found {
                 tag,
-                back: r.u64()?,
-                verdict: match r.u8()? {
+                back: r.u64("nonce")?,
+                verdict: match r.u8("verdict of a look-up")? {
                     0 => Verdict::Owner,
                     1 => Verdict::NotReady,
                     _ => return Err(Malformed { what: "verdict of a look-up" }),
                 },
-                hops: r.u8()?,
+                hops: r.u8("hops")?,
                 records: read_records(&mut r)?,
             },
             FOUND_ACK => Message::FoundAck { tag },
             LEAVES => {
-                Message::Leaves { tag, ready: flag(&mut r)?, record: r.array()?, digests: read_digests(&mut r)? }
+                Message::Leaves { tag, ready: flag(&mut r)?, record: r.array("record")?, digests: read_digests(&mut r)? }
             }
             LEAVES_ANSWER => {
-                Message::LeavesAnswer { tag, ready: flag(&mut r)?, record: r.array()?, digests: read_digests(&mut r)? }
+                Message::LeavesAnswer { tag, ready: flag(&mut r)?, record: r.array("record")?, digests: read_digests(&mut r)? }
             }
-            ROW => Message::Row { tag, row: r.u8()? },
+            ROW => Message::Row { tag, row: r.u8("row")? },
             ROW_ANSWER => Message::RowAnswer { tag, digests: read_digests(&mut r)? },
             WANT => {
                 let count = below(&mut r, RECORDS_MAX as u8 + 1, "number of wanted records")?;
-                let prefixes = (0..count).map(|_| r.array()).collect::<Result<_, _>>()?;
+                let prefixes = (0..count).map(|_| r.array("list of a ring message")).collect::<Result<_, _>>()?;
                 Message::Want { tag, prefixes }
             }
             RECORDS => Message::Records { tag, records: read_records(&mut r)? },
@@ -237,7 +235,7 @@ impl Message {
     }
 }
 
-fn head(w: &mut Writer, kind: u8, tag: Tag) {
+fn head(w: &mut Writer<'_>, kind: u8, tag: Tag) {
     w.u8(kind);
     w.u64(tag.nonce);
     w.u8(tag.attempt);
@@ -248,35 +246,35 @@ fn flag(r: &mut Reader<'_>) -> Result<bool, Malformed> {
 }
 
 fn below(r: &mut Reader<'_>, limit: u8, what: &'static str) -> Result<u8, Malformed> {
-    let value = r.u8()?;
+    let value = r.u8(what)?;
     if value < limit { Ok(value) } else { Err(Malformed { what }) }
 }
 
-fn write_digests(w: &mut Writer, digests: &[Digest]) {
+fn write_digests(w: &mut Writer<'_>, digests: &[Digest]) {
     let digests = &digests[..digests.len().min(DIGESTS_MAX)];
     w.u8(digests.len() as u8);
     for digest in digests {
-        w.bytes(&digest.prefix);
+        w.put(&digest.prefix);
         w.u32(digest.created);
     }
 }
 
 fn read_digests(r: &mut Reader<'_>) -> Result<Vec<Digest>, Malformed> {
     let count = below(r, DIGESTS_MAX as u8 + 1, "number of digests")?;
-    (0..count).map(|_| Ok(Digest { prefix: r.array()?, created: r.u32()? })).collect()
+    (0..count).map(|_| Ok(Digest { prefix: r.array("digest")?, created: r.u32("digest")? })).collect()
 }
 
-fn write_records(w: &mut Writer, records: &[RecordBytes]) {
+fn write_records(w: &mut Writer<'_>, records: &[RecordBytes]) {
     let records = &records[..records.len().min(RECORDS_MAX)];
     w.u8(records.len() as u8);
     for record in records {
-        w.bytes(record);
+        w.put(record);
     }
 }
 
 fn read_records(r: &mut Reader<'_>) -> Result<Vec<RecordBytes>, Malformed> {
     let count = below(r, RECORDS_MAX as u8 + 1, "number of records")?;
-    (0..count).map(|_| r.array()).collect()
+    (0..count).map(|_| r.array("list of a ring message")).collect()
 }
 
 #[cfg(test)]

@@ -91,47 +91,48 @@ const FOUND: u8 = 0x80;
 
 impl Request {
     pub fn encode(&self) -> [u8; QUERY] {
-        let mut w = Writer::new();
+        let mut bytes = [0; QUERY];
+        let w = &mut Writer::new(&mut bytes);
         match self {
             Request::Find { query, key } => {
                 w.u8(OP_FIND);
-                w.bytes(query);
-                w.bytes(key);
+                w.put(query);
+                w.put(key);
             }
             Request::Get { query, key, index } => {
                 w.u8(OP_GET);
-                w.bytes(query);
-                w.bytes(key);
+                w.put(query);
+                w.put(key);
                 w.u8(*index);
             }
             Request::Put(put) => {
                 w.u8(OP_PUT);
-                w.bytes(&put.query);
-                w.bytes(&put.key);
+                w.put(&put.query);
+                w.put(&put.key);
                 w.u8(put.index);
                 w.u8(2);
                 w.u16(put.ttl);
                 w.u32(put.revision);
-                w.bytes(&put.chunk);
+                w.put(&put.chunk);
             }
         }
-        filled(w)
+        bytes
     }
 
     pub fn decode(bytes: &[u8; QUERY]) -> Result<Request, Malformed> {
         let mut r = Reader::new(bytes);
-        let op = r.u8()?;
-        let query = r.array()?;
-        let key = r.array()?;
+        let op = r.u8("operation")?;
+        let query = r.array("query id")?;
+        let key = r.array("key")?;
         match op {
             OP_FIND => Ok(Request::Find { query, key }),
             OP_GET => Ok(Request::Get { query, key, index: read_index(&mut r)? }),
             OP_PUT => {
                 let index = read_index(&mut r)?;
-                if r.u8()? != 2 {
+                if r.u8("number of chunks")? != 2 {
                     return Err(Malformed { what: "number of chunks" });
                 }
-                Ok(Request::Put(Put { query, key, index, ttl: r.u16()?, revision: r.u32()?, chunk: r.array()? }))
+                Ok(Request::Put(Put { query, key, index, ttl: r.u16("ttl")?, revision: r.u32("revision")?, chunk: r.array("chunk")? }))
             }
             _ => Err(Malformed { what: "operation of a query" }),
         }
@@ -140,34 +141,35 @@ impl Request {
 
 impl Answer {
     pub fn encode(&self) -> [u8; QUERY] {
-        let mut w = Writer::new();
+        let mut bytes = [0; QUERY];
+        let w = &mut Writer::new(&mut bytes);
         match self {
             Answer::Find(find) => {
                 let straddling = &find.straddling[..find.straddling.len().min(STRADDLING)];
                 let positions = &find.positions[..find.positions.len().min(POSITIONS_MAX)];
                 w.u8(FOUND | (straddling.len() as u8) << 4 | positions.len() as u8);
                 for at in 0..STRADDLING {
-                    w.bytes(straddling.get(at).unwrap_or(&[0; RECORD]));
+                    w.put(straddling.get(at).unwrap_or(&[0; RECORD]));
                 }
                 for position in positions {
-                    w.bytes(position);
+                    w.put(position);
                 }
             }
             Answer::Chunk { query, key, index, ttl, revision, chunk } => {
                 w.u8(CHUNK_ANSWER);
-                w.bytes(query);
-                w.bytes(key);
+                w.put(query);
+                w.put(key);
                 w.u8(*index);
                 w.u8(2);
                 w.u16(*ttl);
                 w.u32(*revision);
-                w.bytes(chunk);
+                w.put(chunk);
             }
-            Answer::NoValue { query, key } => short(&mut w, NO_VALUE, query, key),
-            Answer::Stored { query, key } => short(&mut w, STORED, query, key),
-            Answer::Half { query, key } => short(&mut w, HALF, query, key),
+            Answer::NoValue { query, key } => short(w, NO_VALUE, query, key),
+            Answer::Stored { query, key } => short(w, STORED, query, key),
+            Answer::Half { query, key } => short(w, HALF, query, key),
             Answer::Refused { query, key, why } => {
-                short(&mut w, REFUSED, query, key);
+                short(w, REFUSED, query, key);
                 w.u8(match why {
                     Refusal::Invalid => 1,
                     Refusal::Older => 2,
@@ -175,14 +177,16 @@ impl Answer {
                     Refusal::Busy => 4,
                 });
             }
-            Answer::Unreadable => w.u8(UNREADABLE),
+            Answer::Unreadable => {
+                w.u8(UNREADABLE);
+            }
         }
-        filled(w)
+        bytes
     }
 
     pub fn decode(bytes: &[u8; QUERY]) -> Result<Answer, Malformed> {
         let mut r = Reader::new(bytes);
-        let status = r.u8()?;
+        let status = r.u8("status")?;
         if status & FOUND != 0 {
             let records = usize::from(status >> 4 & 7);
             let count = usize::from(status & 15);
@@ -191,30 +195,30 @@ impl Answer {
             }
             let mut straddling = Vec::with_capacity(STRADDLING);
             for _ in 0..STRADDLING {
-                straddling.push(r.array()?);
+                straddling.push(r.array("record")?);
             }
             straddling.truncate(records);
-            let positions = (0..count).map(|_| r.array()).collect::<Result<_, _>>()?;
+            let positions = (0..count).map(|_| r.array("position")).collect::<Result<_, _>>()?;
             return Ok(Answer::Find(FindAnswer { straddling, positions }));
         }
         if status == UNREADABLE {
             return Ok(Answer::Unreadable);
         }
-        let query = r.array()?;
-        let key = r.array()?;
+        let query = r.array("query id")?;
+        let key = r.array("key")?;
         match status {
             CHUNK_ANSWER => {
                 let index = read_index(&mut r)?;
-                if r.u8()? != 2 {
+                if r.u8("number of chunks")? != 2 {
                     return Err(Malformed { what: "number of chunks" });
                 }
-                Ok(Answer::Chunk { query, key, index, ttl: r.u16()?, revision: r.u32()?, chunk: r.array()? })
+                Ok(Answer::Chunk { query, key, index, ttl: r.u16("ttl")?, revision: r.u32("revision")?, chunk: r.array("chunk")? })
             }
             NO_VALUE => Ok(Answer::NoValue { query, key }),
             STORED => Ok(Answer::Stored { query, key }),
             HALF => Ok(Answer::Half { query, key }),
             REFUSED => {
-                let why = match r.u8()? {
+                let why = match r.u8("reason of a refusal")? {
                     1 => Refusal::Invalid,
                     2 => Refusal::Older,
                     3 => Refusal::NotClose,
@@ -228,24 +232,17 @@ impl Answer {
     }
 }
 
-fn short(w: &mut Writer, status: u8, query: &[u8; 8], key: &[u8; 32]) {
+fn short(w: &mut Writer<'_>, status: u8, query: &[u8; 8], key: &[u8; 32]) {
     w.u8(status);
-    w.bytes(query);
-    w.bytes(key);
+    w.put(query);
+    w.put(key);
 }
 
 fn read_index(r: &mut Reader<'_>) -> Result<u8, Malformed> {
-    match r.u8()? {
+    match r.u8("index of a chunk")? {
         index @ (0 | 1) => Ok(index),
         _ => Err(Malformed { what: "index of a chunk" }),
     }
-}
-
-fn filled(w: Writer) -> [u8; QUERY] {
-    let written = w.finish();
-    let mut bytes = [0; QUERY];
-    bytes[..written.len()].copy_from_slice(&written);
-    bytes
 }
 
 #[cfg(test)]
