@@ -14,11 +14,17 @@ pub struct Address {
 
 impl Address {
     /// No address: all zeros on the wire.
-    pub const NONE: Address = Address { ip: Ipv6Addr::UNSPECIFIED, port: 0 };
+    pub const NONE: Address = Address {
+        ip: Ipv6Addr::UNSPECIFIED,
+        port: 0,
+    };
 
     pub fn read(r: &mut Reader<'_>) -> Result<Address, Malformed> {
         let ip: [u8; 16] = r.array("address")?;
-        Ok(Address { ip: Ipv6Addr::from(ip), port: r.u16("port")? })
+        Ok(Address {
+            ip: Ipv6Addr::from(ip),
+            port: r.u16("port")?,
+        })
     }
 
     pub fn write(&self, w: &mut Writer<'_>) {
@@ -65,7 +71,10 @@ impl Address {
         }
         match self.ip() {
             IpAddr::V4(ip) => {
-                let never = ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() || ip.octets()[0] == 0;
+                let never = ip.is_unspecified()
+                    || ip.is_multicast()
+                    || ip.is_broadcast()
+                    || ip.octets()[0] == 0;
                 !never && (reach == Reach::Lan || (!is_local_v4(ip) && !is_reserved_v4(ip)))
             }
             IpAddr::V6(ip) => {
@@ -92,7 +101,10 @@ impl From<SocketAddr> for Address {
             IpAddr::V4(v4) => v4.to_ipv6_mapped(),
             IpAddr::V6(v6) => v6,
         };
-        Address { ip, port: addr.port() }
+        Address {
+            ip,
+            port: addr.port(),
+        }
     }
 }
 
@@ -149,7 +161,10 @@ mod tests {
         let plain = address("198.51.7.9:4000");
         let mapped = address("[::ffff:198.51.7.9]:4000");
         assert_eq!(plain, mapped);
-        assert_eq!(mapped.socket(), "198.51.7.9:4000".parse().expect("a literal"));
+        assert_eq!(
+            mapped.socket(),
+            "198.51.7.9:4000".parse().expect("a literal")
+        );
         let mut r = Reader::new(&[0; 17]);
         assert!(Address::read(&mut r).is_err());
         assert_eq!(Address::read(&mut Reader::new(&plain.bytes())), Ok(plain));
@@ -157,7 +172,15 @@ mod tests {
 
     #[test]
     fn nothing_is_ever_sent_to_port_zero_multicast_broadcast_or_nowhere() {
-        for text in ["1.2.3.4:0", "224.0.0.1:9", "255.255.255.255:9", "0.0.0.0:9", "0.1.2.3:9", "[::]:9", "[ff02::1]:9"] {
+        for text in [
+            "1.2.3.4:0",
+            "224.0.0.1:9",
+            "255.255.255.255:9",
+            "0.0.0.0:9",
+            "0.1.2.3:9",
+            "[::]:9",
+            "[ff02::1]:9",
+        ] {
             assert!(!address(text).is_allowed(Reach::Lan), "{text}");
             assert!(!address(text).is_allowed(Reach::Public), "{text}");
         }
@@ -165,7 +188,16 @@ mod tests {
 
     #[test]
     fn private_addresses_are_for_lan_mode_only() {
-        for text in ["127.0.0.1:9", "10.1.2.3:9", "192.168.1.1:9", "172.16.0.1:9", "169.254.1.1:9", "100.64.0.1:9", "[::1]:9", "[fd00::1]:9"] {
+        for text in [
+            "127.0.0.1:9",
+            "10.1.2.3:9",
+            "192.168.1.1:9",
+            "172.16.0.1:9",
+            "169.254.1.1:9",
+            "100.64.0.1:9",
+            "[::1]:9",
+            "[fd00::1]:9",
+        ] {
             assert!(address(text).is_allowed(Reach::Lan), "{text}");
             assert!(!address(text).is_allowed(Reach::Public), "{text}");
         }
@@ -176,9 +208,21 @@ mod tests {
 
     #[test]
     fn a_network_is_the_first_two_bytes_of_ipv4_and_the_first_four_of_ipv6() {
-        assert_eq!(address("9.8.1.1:1").network(), address("9.8.200.3:7").network());
-        assert_ne!(address("9.8.1.1:1").network(), address("9.9.1.1:1").network());
-        assert_eq!(address("[2a00:1450:1::1]:1").network(), address("[2a00:1450:2::1]:1").network());
-        assert_ne!(address("[2a00:1450::1]:1").network(), address("[2a00:1451::1]:1").network());
+        assert_eq!(
+            address("9.8.1.1:1").network(),
+            address("9.8.200.3:7").network()
+        );
+        assert_ne!(
+            address("9.8.1.1:1").network(),
+            address("9.9.1.1:1").network()
+        );
+        assert_eq!(
+            address("[2a00:1450:1::1]:1").network(),
+            address("[2a00:1450:2::1]:1").network()
+        );
+        assert_ne!(
+            address("[2a00:1450::1]:1").network(),
+            address("[2a00:1451::1]:1").network()
+        );
     }
 }

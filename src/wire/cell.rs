@@ -67,14 +67,22 @@ impl InnerHeader {
             credit: r.u16("cell credit")?,
         };
         let _zero = r.u16("cell zero")?;
-        let body = r.rest().first_chunk::<BODY>().ok_or(Malformed { what: "cell body" })?;
+        let body = r
+            .rest()
+            .first_chunk::<BODY>()
+            .ok_or(Malformed { what: "cell body" })?;
         Ok((header, body))
     }
 
     /// Writes the header in front of a body that is already in place.
     pub fn write(&self, inner: &mut [u8; INNER]) {
         let mut w = Writer::new(&mut inner[..INNER_HEADER]);
-        w.u8(self.kind.code()).u8(0).u16(self.ack_delay).u32(self.ack_top).u64(self.ack_bits).u32(self.body_seq);
+        w.u8(self.kind.code())
+            .u8(0)
+            .u16(self.ack_delay)
+            .u32(self.ack_top)
+            .u64(self.ack_bits)
+            .u32(self.body_seq);
         w.u16(self.credit).u16(0);
     }
 }
@@ -85,8 +93,21 @@ mod tests {
 
     #[test]
     fn a_header_survives_the_wire_and_leaves_the_body_alone() {
-        for kind in [CellKind::Chaff, CellKind::Body, CellKind::Control, CellKind::Close, CellKind::Unknown] {
-            let header = InnerHeader { kind, ack_delay: 7, ack_top: u32::MAX, ack_bits: 1 << 63 | 1, body_seq: 9, credit: 64 };
+        for kind in [
+            CellKind::Chaff,
+            CellKind::Body,
+            CellKind::Control,
+            CellKind::Close,
+            CellKind::Unknown,
+        ] {
+            let header = InnerHeader {
+                kind,
+                ack_delay: 7,
+                ack_top: u32::MAX,
+                ack_bits: 1 << 63 | 1,
+                body_seq: 9,
+                credit: 64,
+            };
             let mut inner = [0xab; INNER];
             header.write(&mut inner);
             assert_eq!(InnerHeader::split(&inner), Ok((header, &[0xab; BODY])));

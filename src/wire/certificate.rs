@@ -57,7 +57,8 @@ pub struct LinkCertificate {
 
 impl LinkCertificate {
     pub fn read(r: &mut Reader<'_>) -> Result<LinkCertificate, Malformed> {
-        let neighbour = NodeId::decode(r.take(NodeId::LEN, "neighbour")?).map_err(|_| Malformed { what: "neighbour" })?;
+        let neighbour = NodeId::decode(r.take(NodeId::LEN, "neighbour")?)
+            .map_err(|_| Malformed { what: "neighbour" })?;
         Ok(LinkCertificate {
             neighbour,
             address: Address::read(r)?,
@@ -70,7 +71,9 @@ impl LinkCertificate {
     pub fn write(&self, w: &mut Writer<'_>) {
         w.put(self.neighbour.bytes());
         self.address.write(w);
-        w.u32(self.expires).put(&self.by_owner.0).put(&self.by_neighbour.0);
+        w.u32(self.expires)
+            .put(&self.by_owner.0)
+            .put(&self.by_neighbour.0);
     }
 
     pub fn bytes(&self) -> [u8; NEIGHBOUR] {
@@ -81,7 +84,12 @@ impl LinkCertificate {
 
     /// Whether `owner` and the neighbour both signed it and it holds now. Two signature checks.
     pub fn verify(&self, owner: &NodeId, unix: UnixMs) -> bool {
-        let edge = Edge { owner: *owner, neighbour: self.neighbour, address: self.address, expires: self.expires };
+        let edge = Edge {
+            owner: *owner,
+            neighbour: self.neighbour,
+            address: self.address,
+            expires: self.expires,
+        };
         let now = unix.seconds();
         self.expires > now
             && self.expires <= now.saturating_add(MAX_LIFE_SECONDS + 600)
@@ -100,9 +108,17 @@ mod tests {
     const UNIX: UnixMs = UnixMs(1_800_000_000_000);
 
     fn signed() -> (NodeKey, NodeKey, LinkCertificate) {
-        let (a, b) = (NodeKey::generate(&mut Stream::from_seed([1; 32])), NodeKey::generate(&mut Stream::from_seed([2; 32])));
+        let (a, b) = (
+            NodeKey::generate(&mut Stream::from_seed([1; 32])),
+            NodeKey::generate(&mut Stream::from_seed([2; 32])),
+        );
         let address = Address::from("9.8.7.6:5".parse::<SocketAddr>().expect("a literal"));
-        let edge = Edge { owner: a.id(), neighbour: b.id(), address, expires: UNIX.seconds() + 3600 };
+        let edge = Edge {
+            owner: a.id(),
+            neighbour: b.id(),
+            address,
+            expires: UNIX.seconds() + 3600,
+        };
         let certificate = LinkCertificate {
             neighbour: b.id(),
             address,
@@ -118,9 +134,16 @@ mod tests {
         let (a, b, good) = signed();
         assert!(good.verify(&a.id(), UNIX));
         assert!(!good.verify(&b.id(), UNIX));
-        let one_sided = LinkCertificate { by_neighbour: good.by_owner, ..good };
+        let one_sided = LinkCertificate {
+            by_neighbour: good.by_owner,
+            ..good
+        };
         assert!(!one_sided.verify(&a.id(), UNIX));
-        let swapped = LinkCertificate { by_neighbour: good.by_owner, by_owner: good.by_neighbour, ..good };
+        let swapped = LinkCertificate {
+            by_neighbour: good.by_owner,
+            by_owner: good.by_neighbour,
+            ..good
+        };
         assert!(!swapped.verify(&a.id(), UNIX));
     }
 

@@ -78,7 +78,11 @@ impl<'a> Reader<'a> {
 
     /// Nothing may be left.
     pub fn end(&self, what: &'static str) -> Result<(), Malformed> {
-        if self.rest.is_empty() { Ok(()) } else { malformed(what) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            malformed(what)
+        }
     }
 }
 
@@ -133,7 +137,11 @@ mod tests {
     fn what_was_written_is_read_back() {
         let mut buffer = [0; 18];
         let mut w = Writer::new(&mut buffer);
-        w.u8(1).u16(0x0203).u32(0x0405_0607).u64(u64::MAX).put(b"abc");
+        w.u8(1)
+            .u16(0x0203)
+            .u32(0x0405_0607)
+            .u64(u64::MAX)
+            .put(b"abc");
         assert_eq!(w.written(), 18);
         let mut r = Reader::new(&buffer);
         assert_eq!(r.u8("a"), Ok(1));

@@ -40,11 +40,17 @@ impl Outside {
             return malformed("descriptor version");
         }
         let day = r.u32("descriptor day")?;
-        let blinded = BlindedId::decode(r.take(POINT, "blinded key")?)
-            .map_err(|_| Malformed { what: "blinded key" })?;
+        let blinded = BlindedId::decode(r.take(POINT, "blinded key")?).map_err(|_| Malformed {
+            what: "blinded key",
+        })?;
         let revision = r.u64("descriptor revision")?;
         r.take(SIGNED - SEALED_AT, "sealed part")?;
-        Ok(Outside { day, blinded, revision, signature: Signature(r.array("descriptor signature")?) })
+        Ok(Outside {
+            day,
+            blinded,
+            revision,
+            signature: Signature(r.array("descriptor signature")?),
+        })
     }
 
     /// Whether the blinded key signed these bytes. `value` is what `self` was read from.
@@ -83,7 +89,10 @@ mod tests {
         for at in (0..VALUE).step_by(3) {
             let mut bad = good;
             bad[at] ^= 1;
-            assert!(!Outside::read(&bad).is_ok_and(|o| o.verify(&bad)), "byte {at}");
+            assert!(
+                !Outside::read(&bad).is_ok_and(|o| o.verify(&bad)),
+                "byte {at}"
+            );
         }
     }
 

@@ -57,25 +57,69 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Is this node there? `ready`: the sender is a member of the ring.
-    Ping { tag: Tag, ready: bool, record: RecordBytes },
-    Pong { tag: Tag, ready: bool, record: RecordBytes },
+    Ping {
+        tag: Tag,
+        ready: bool,
+        record: RecordBytes,
+    },
+    Pong {
+        tag: Tag,
+        ready: bool,
+        record: RecordBytes,
+    },
     /// Carry this look-up on towards its key. `ttl` falls by one at each hop.
-    Route { tag: Tag, ttl: u8, key: [u8; 32] },
+    Route {
+        tag: Tag,
+        ttl: u8,
+        key: [u8; 32],
+    },
     /// The look-up is being carried on: no need to send it again.
-    RouteAck { tag: Tag },
+    RouteAck {
+        tag: Tag,
+    },
     /// End of a look-up, on its way back. `back` is the sender's own nonce for the acknowledgement, 0 for none. `hops` grows by
     /// one at each hop back.
-    Found { tag: Tag, back: u64, verdict: Verdict, hops: u8, records: Vec<RecordBytes> },
-    FoundAck { tag: Tag },
+    Found {
+        tag: Tag,
+        back: u64,
+        verdict: Verdict,
+        hops: u8,
+        records: Vec<RecordBytes>,
+    },
+    FoundAck {
+        tag: Tag,
+    },
     /// Push and pull of leaf sets.
-    Leaves { tag: Tag, ready: bool, record: RecordBytes, digests: Vec<Digest> },
-    LeavesAnswer { tag: Tag, ready: bool, record: RecordBytes, digests: Vec<Digest> },
+    Leaves {
+        tag: Tag,
+        ready: bool,
+        record: RecordBytes,
+        digests: Vec<Digest>,
+    },
+    LeavesAnswer {
+        tag: Tag,
+        ready: bool,
+        record: RecordBytes,
+        digests: Vec<Digest>,
+    },
     /// The answerer's row of the prefix table.
-    Row { tag: Tag, row: u8 },
-    RowAnswer { tag: Tag, digests: Vec<Digest> },
+    Row {
+        tag: Tag,
+        row: u8,
+    },
+    RowAnswer {
+        tag: Tag,
+        digests: Vec<Digest>,
+    },
     /// Records by the first 8 bytes of their positions, at most three.
-    Want { tag: Tag, prefixes: Vec<[u8; 8]> },
-    Records { tag: Tag, records: Vec<RecordBytes> },
+    Want {
+        tag: Tag,
+        prefixes: Vec<[u8; 8]>,
+    },
+    Records {
+        tag: Tag,
+        records: Vec<RecordBytes>,
+    },
     /// Half of a replicated value, or chaff of the same shape.
     Store(StoreCell),
 }
@@ -130,7 +174,13 @@ impl Message {
                 w.put(key);
             }
             Message::RouteAck { tag } => head(w, ROUTE_ACK, *tag),
-            Message::Found { tag, back, verdict, hops, records } => {
+            Message::Found {
+                tag,
+                back,
+                verdict,
+                hops,
+                records,
+            } => {
                 head(w, FOUND, *tag);
                 w.u64(*back);
                 w.u8(match verdict {
@@ -141,13 +191,23 @@ impl Message {
                 write_records(w, records);
             }
             Message::FoundAck { tag } => head(w, FOUND_ACK, *tag),
-            Message::Leaves { tag, ready, record, digests } => {
+            Message::Leaves {
+                tag,
+                ready,
+                record,
+                digests,
+            } => {
                 head(w, LEAVES, *tag);
                 w.u8(u8::from(*ready));
                 w.put(record);
                 write_digests(w, digests);
             }
-            Message::LeavesAnswer { tag, ready, record, digests } => {
+            Message::LeavesAnswer {
+                tag,
+                ready,
+                record,
+                digests,
+            } => {
                 head(w, LEAVES_ANSWER, *tag);
                 w.u8(u8::from(*ready));
                 w.put(record);
@@ -198,11 +258,26 @@ impl Message {
                 chunk: r.array("chunk")?,
             }));
         }
-        let tag = Tag { nonce: r.u64("nonce")?, attempt: r.u8("attempt")? };
+        let tag = Tag {
+            nonce: r.u64("nonce")?,
+            attempt: r.u8("attempt")?,
+        };
         Ok(match kind {
-            PING => Message::Ping { tag, ready: flag(&mut r)?, record: r.array("record")? },
-            PONG => Message::Pong { tag, ready: flag(&mut r)?, record: r.array("record")? },
-            ROUTE => Message::Route { tag, ttl: r.u8("ttl")?, key: r.array("key")? },
+            PING => Message::Ping {
+                tag,
+                ready: flag(&mut r)?,
+                record: r.array("record")?,
+            },
+            PONG => Message::Pong {
+                tag,
+                ready: flag(&mut r)?,
+                record: r.array("record")?,
+            },
+            ROUTE => Message::Route {
+                tag,
+                ttl: r.u8("ttl")?,
+                key: r.array("key")?,
+            },
             ROUTE_ACK => Message::RouteAck { tag },
             FOUND => Message::Found {
                 tag,
@@ -210,27 +285,52 @@ impl Message {
                 verdict: match r.u8("verdict of a look-up")? {
                     0 => Verdict::Owner,
                     1 => Verdict::NotReady,
-                    _ => return Err(Malformed { what: "verdict of a look-up" }),
+                    _ => {
+                        return Err(Malformed {
+                            what: "verdict of a look-up",
+                        });
+                    }
                 },
                 hops: r.u8("hops")?,
                 records: read_records(&mut r)?,
             },
             FOUND_ACK => Message::FoundAck { tag },
-            LEAVES => {
-                Message::Leaves { tag, ready: flag(&mut r)?, record: r.array("record")?, digests: read_digests(&mut r)? }
-            }
-            LEAVES_ANSWER => {
-                Message::LeavesAnswer { tag, ready: flag(&mut r)?, record: r.array("record")?, digests: read_digests(&mut r)? }
-            }
-            ROW => Message::Row { tag, row: r.u8("row")? },
-            ROW_ANSWER => Message::RowAnswer { tag, digests: read_digests(&mut r)? },
+            LEAVES => Message::Leaves {
+                tag,
+                ready: flag(&mut r)?,
+                record: r.array("record")?,
+                digests: read_digests(&mut r)?,
+            },
+            LEAVES_ANSWER => Message::LeavesAnswer {
+                tag,
+                ready: flag(&mut r)?,
+                record: r.array("record")?,
+                digests: read_digests(&mut r)?,
+            },
+            ROW => Message::Row {
+                tag,
+                row: r.u8("row")?,
+            },
+            ROW_ANSWER => Message::RowAnswer {
+                tag,
+                digests: read_digests(&mut r)?,
+            },
             WANT => {
                 let count = below(&mut r, RECORDS_MAX as u8 + 1, "number of wanted records")?;
-                let prefixes = (0..count).map(|_| r.array("list of a ring message")).collect::<Result<_, _>>()?;
+                let prefixes = (0..count)
+                    .map(|_| r.array("list of a ring message"))
+                    .collect::<Result<_, _>>()?;
                 Message::Want { tag, prefixes }
             }
-            RECORDS => Message::Records { tag, records: read_records(&mut r)? },
-            _ => return Err(Malformed { what: "kind of a ring message" }),
+            RECORDS => Message::Records {
+                tag,
+                records: read_records(&mut r)?,
+            },
+            _ => {
+                return Err(Malformed {
+                    what: "kind of a ring message",
+                });
+            }
         })
     }
 }
@@ -247,7 +347,11 @@ fn flag(r: &mut Reader<'_>) -> Result<bool, Malformed> {
 
 fn below(r: &mut Reader<'_>, limit: u8, what: &'static str) -> Result<u8, Malformed> {
     let value = r.u8(what)?;
-    if value < limit { Ok(value) } else { Err(Malformed { what }) }
+    if value < limit {
+        Ok(value)
+    } else {
+        Err(Malformed { what })
+    }
 }
 
 fn write_digests(w: &mut Writer<'_>, digests: &[Digest]) {
@@ -261,7 +365,14 @@ fn write_digests(w: &mut Writer<'_>, digests: &[Digest]) {
 
 fn read_digests(r: &mut Reader<'_>) -> Result<Vec<Digest>, Malformed> {
     let count = below(r, DIGESTS_MAX as u8 + 1, "number of digests")?;
-    (0..count).map(|_| Ok(Digest { prefix: r.array("digest")?, created: r.u32("digest")? })).collect()
+    (0..count)
+        .map(|_| {
+            Ok(Digest {
+                prefix: r.array("digest")?,
+                created: r.u32("digest")?,
+            })
+        })
+        .collect()
 }
 
 fn write_records(w: &mut Writer<'_>, records: &[RecordBytes]) {
@@ -274,7 +385,9 @@ fn write_records(w: &mut Writer<'_>, records: &[RecordBytes]) {
 
 fn read_records(r: &mut Reader<'_>) -> Result<Vec<RecordBytes>, Malformed> {
     let count = below(r, RECORDS_MAX as u8 + 1, "number of records")?;
-    (0..count).map(|_| r.array("list of a ring message")).collect()
+    (0..count)
+        .map(|_| r.array("list of a ring message"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -283,26 +396,76 @@ mod tests {
     use crate::crypto::random::Stream;
 
     fn one_of_each() -> Vec<Message> {
-        let tag = Tag { nonce: 0x0102_0304_0506_0708, attempt: 3 };
+        let tag = Tag {
+            nonce: 0x0102_0304_0506_0708,
+            attempt: 3,
+        };
         let record = [7; RECORD];
-        let digests: Vec<Digest> =
-            (0..DIGESTS_MAX as u32).map(|i| Digest { prefix: [i as u8; 8], created: i }).collect();
+        let digests: Vec<Digest> = (0..DIGESTS_MAX as u32)
+            .map(|i| Digest {
+                prefix: [i as u8; 8],
+                created: i,
+            })
+            .collect();
         let records = vec![[1; RECORD], [2; RECORD], [3; RECORD]];
         vec![
-            Message::Ping { tag, ready: true, record },
-            Message::Pong { tag, ready: false, record },
-            Message::Route { tag, ttl: 16, key: [9; 32] },
+            Message::Ping {
+                tag,
+                ready: true,
+                record,
+            },
+            Message::Pong {
+                tag,
+                ready: false,
+                record,
+            },
+            Message::Route {
+                tag,
+                ttl: 16,
+                key: [9; 32],
+            },
             Message::RouteAck { tag },
-            Message::Found { tag, back: 5, verdict: Verdict::Owner, hops: 2, records: records.clone() },
-            Message::Found { tag, back: 0, verdict: Verdict::NotReady, hops: 0, records: vec![] },
+            Message::Found {
+                tag,
+                back: 5,
+                verdict: Verdict::Owner,
+                hops: 2,
+                records: records.clone(),
+            },
+            Message::Found {
+                tag,
+                back: 0,
+                verdict: Verdict::NotReady,
+                hops: 0,
+                records: vec![],
+            },
             Message::FoundAck { tag },
-            Message::Leaves { tag, ready: true, record, digests: digests.clone() },
-            Message::LeavesAnswer { tag, ready: true, record, digests: digests.clone() },
+            Message::Leaves {
+                tag,
+                ready: true,
+                record,
+                digests: digests.clone(),
+            },
+            Message::LeavesAnswer {
+                tag,
+                ready: true,
+                record,
+                digests: digests.clone(),
+            },
             Message::Row { tag, row: 3 },
             Message::RowAnswer { tag, digests },
-            Message::Want { tag, prefixes: vec![[1; 8], [2; 8], [3; 8]] },
+            Message::Want {
+                tag,
+                prefixes: vec![[1; 8], [2; 8], [3; 8]],
+            },
             Message::Records { tag, records },
-            Message::Store(StoreCell { real: true, train: 4, index: 1, ttl: 3600, chunk: [5; CHUNK] }),
+            Message::Store(StoreCell {
+                real: true,
+                train: 4,
+                index: 1,
+                ttl: 3600,
+                chunk: [5; CHUNK],
+            }),
         ]
     }
 
@@ -322,11 +485,22 @@ mod tests {
 
     #[test]
     fn counts_above_the_bound_are_refused() {
-        let tag = Tag { nonce: 1, attempt: 0 };
-        let mut body = Message::Records { tag, records: vec![] }.encode();
+        let tag = Tag {
+            nonce: 1,
+            attempt: 0,
+        };
+        let mut body = Message::Records {
+            tag,
+            records: vec![],
+        }
+        .encode();
         body[HEADER] = RECORDS_MAX as u8 + 1;
         assert!(Message::decode(&body).is_err());
-        let mut body = Message::RowAnswer { tag, digests: vec![] }.encode();
+        let mut body = Message::RowAnswer {
+            tag,
+            digests: vec![],
+        }
+        .encode();
         body[HEADER] = DIGESTS_MAX as u8 + 1;
         assert!(Message::decode(&body).is_err());
     }
@@ -340,7 +514,11 @@ mod tests {
                 for _ in 0..=stream.below(4) {
                     body[stream.below(BODY as u64) as usize] = stream.u32() as u8;
                 }
-                body[0] = if stream.below(2) == 0 { body[0] } else { stream.below(16) as u8 };
+                body[0] = if stream.below(2) == 0 {
+                    body[0]
+                } else {
+                    stream.below(16) as u8
+                };
                 if let Ok(read) = Message::decode(&body) {
                     assert_eq!(Message::decode(&read.encode()), Ok(read));
                 }

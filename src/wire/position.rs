@@ -10,7 +10,11 @@ pub struct Position(pub [u8; 32]);
 
 impl std::fmt::Debug for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "@{:02x}{:02x}{:02x}{:02x}", self.0[0], self.0[1], self.0[2], self.0[3])
+        write!(
+            f,
+            "@{:02x}{:02x}{:02x}{:02x}",
+            self.0[0], self.0[1], self.0[2], self.0[3]
+        )
     }
 }
 
@@ -126,14 +130,20 @@ mod tests {
     #[test]
     fn subtraction_borrows_through_all_bytes() {
         assert_eq!(place(1, 1).clockwise_to(&place(1, 0)), Distance([0xff; 32]));
-        assert_eq!(place(1, 0).clockwise_to(&place(1, 1)), Distance(place(0, 1).0));
+        assert_eq!(
+            place(1, 0).clockwise_to(&place(1, 1)),
+            Distance(place(0, 1).0)
+        );
         assert!((Distance(place(0x80, 0).0).share() - 0.5).abs() < 1e-12);
     }
 
     #[test]
     fn digits_are_read_from_the_most_significant() {
         let p = place(0xa7, 0x3c);
-        assert_eq!((p.digit(0), p.digit(1), p.digit(62), p.digit(63)), (0xa, 7, 3, 0xc));
+        assert_eq!(
+            (p.digit(0), p.digit(1), p.digit(62), p.digit(63)),
+            (0xa, 7, 3, 0xc)
+        );
         assert_eq!(p.common_digits(&place(0xa7, 0x3d)), 63);
         assert_eq!(p.common_digits(&place(0xa0, 0x3c)), 1);
         assert_eq!(p.common_digits(&p), 64);

@@ -21,7 +21,11 @@ pub enum Request {
     /// Which nodes straddle the key?
     Find { query: [u8; 8], key: [u8; 32] },
     /// Half `index` (0 or 1) of the value at the key.
-    Get { query: [u8; 8], key: [u8; 32], index: u8 },
+    Get {
+        query: [u8; 8],
+        key: [u8; 32],
+        index: u8,
+    },
     /// Half of a value. Both halves carry the same query id; `ttl` in hours, 1 to 48; `revision` is the low half of the
     /// value's own revision.
     Put(Put),
@@ -55,14 +59,34 @@ pub enum Refusal {
 pub enum Answer {
     Find(FindAnswer),
     /// Half of the value; `ttl` is what remains, in hours, rounded up.
-    Chunk { query: [u8; 8], key: [u8; 32], index: u8, ttl: u16, revision: u32, chunk: [u8; CHUNK] },
+    Chunk {
+        query: [u8; 8],
+        key: [u8; 32],
+        index: u8,
+        ttl: u16,
+        revision: u32,
+        chunk: [u8; CHUNK],
+    },
     /// The keeper has nothing at the key.
-    NoValue { query: [u8; 8], key: [u8; 32] },
+    NoValue {
+        query: [u8; 8],
+        key: [u8; 32],
+    },
     /// Both halves have come and the value is on the keeper's shelf.
-    Stored { query: [u8; 8], key: [u8; 32] },
+    Stored {
+        query: [u8; 8],
+        key: [u8; 32],
+    },
     /// One half has come; the keeper waits for the other.
-    Half { query: [u8; 8], key: [u8; 32] },
-    Refused { query: [u8; 8], key: [u8; 32], why: Refusal },
+    Half {
+        query: [u8; 8],
+        key: [u8; 32],
+    },
+    Refused {
+        query: [u8; 8],
+        key: [u8; 32],
+        why: Refusal,
+    },
     /// The request could not be read.
     Unreadable,
 }
@@ -126,15 +150,30 @@ impl Request {
         let key = r.array("key")?;
         match op {
             OP_FIND => Ok(Request::Find { query, key }),
-            OP_GET => Ok(Request::Get { query, key, index: read_index(&mut r)? }),
+            OP_GET => Ok(Request::Get {
+                query,
+                key,
+                index: read_index(&mut r)?,
+            }),
             OP_PUT => {
                 let index = read_index(&mut r)?;
                 if r.u8("number of chunks")? != 2 {
-                    return Err(Malformed { what: "number of chunks" });
+                    return Err(Malformed {
+                        what: "number of chunks",
+                    });
                 }
-                Ok(Request::Put(Put { query, key, index, ttl: r.u16("ttl")?, revision: r.u32("revision")?, chunk: r.array("chunk")? }))
+                Ok(Request::Put(Put {
+                    query,
+                    key,
+                    index,
+                    ttl: r.u16("ttl")?,
+                    revision: r.u32("revision")?,
+                    chunk: r.array("chunk")?,
+                }))
             }
-            _ => Err(Malformed { what: "operation of a query" }),
+            _ => Err(Malformed {
+                what: "operation of a query",
+            }),
         }
     }
 }
@@ -155,7 +194,14 @@ impl Answer {
                     w.put(position);
                 }
             }
-            Answer::Chunk { query, key, index, ttl, revision, chunk } => {
+            Answer::Chunk {
+                query,
+                key,
+                index,
+                ttl,
+                revision,
+                chunk,
+            } => {
                 w.u8(CHUNK_ANSWER);
                 w.put(query);
                 w.put(key);
@@ -191,15 +237,22 @@ impl Answer {
             let records = usize::from(status >> 4 & 7);
             let count = usize::from(status & 15);
             if records > STRADDLING || count > POSITIONS_MAX {
-                return Err(Malformed { what: "counts of a FIND answer" });
+                return Err(Malformed {
+                    what: "counts of a FIND answer",
+                });
             }
             let mut straddling = Vec::with_capacity(STRADDLING);
             for _ in 0..STRADDLING {
                 straddling.push(r.array("record")?);
             }
             straddling.truncate(records);
-            let positions = (0..count).map(|_| r.array("position")).collect::<Result<_, _>>()?;
-            return Ok(Answer::Find(FindAnswer { straddling, positions }));
+            let positions = (0..count)
+                .map(|_| r.array("position"))
+                .collect::<Result<_, _>>()?;
+            return Ok(Answer::Find(FindAnswer {
+                straddling,
+                positions,
+            }));
         }
         if status == UNREADABLE {
             return Ok(Answer::Unreadable);
@@ -210,9 +263,18 @@ impl Answer {
             CHUNK_ANSWER => {
                 let index = read_index(&mut r)?;
                 if r.u8("number of chunks")? != 2 {
-                    return Err(Malformed { what: "number of chunks" });
+                    return Err(Malformed {
+                        what: "number of chunks",
+                    });
                 }
-                Ok(Answer::Chunk { query, key, index, ttl: r.u16("ttl")?, revision: r.u32("revision")?, chunk: r.array("chunk")? })
+                Ok(Answer::Chunk {
+                    query,
+                    key,
+                    index,
+                    ttl: r.u16("ttl")?,
+                    revision: r.u32("revision")?,
+                    chunk: r.array("chunk")?,
+                })
             }
             NO_VALUE => Ok(Answer::NoValue { query, key }),
             STORED => Ok(Answer::Stored { query, key }),
@@ -223,11 +285,17 @@ impl Answer {
                     2 => Refusal::Older,
                     3 => Refusal::NotClose,
                     4 => Refusal::Busy,
-                    _ => return Err(Malformed { what: "reason of a refusal" }),
+                    _ => {
+                        return Err(Malformed {
+                            what: "reason of a refusal",
+                        });
+                    }
                 };
                 Ok(Answer::Refused { query, key, why })
             }
-            _ => Err(Malformed { what: "status of an answer" }),
+            _ => Err(Malformed {
+                what: "status of an answer",
+            }),
         }
     }
 }
@@ -241,7 +309,9 @@ fn short(w: &mut Writer<'_>, status: u8, query: &[u8; 8], key: &[u8; 32]) {
 fn read_index(r: &mut Reader<'_>) -> Result<u8, Malformed> {
     match r.u8("index of a chunk")? {
         index @ (0 | 1) => Ok(index),
-        _ => Err(Malformed { what: "index of a chunk" }),
+        _ => Err(Malformed {
+            what: "index of a chunk",
+        }),
     }
 }
 
@@ -256,21 +326,49 @@ mod tests {
     fn requests() -> Vec<Request> {
         vec![
             Request::Find { query: Q, key: K },
-            Request::Get { query: Q, key: K, index: 1 },
-            Request::Put(Put { query: Q, key: K, index: 0, ttl: 48, revision: 9, chunk: [6; CHUNK] }),
+            Request::Get {
+                query: Q,
+                key: K,
+                index: 1,
+            },
+            Request::Put(Put {
+                query: Q,
+                key: K,
+                index: 0,
+                ttl: 48,
+                revision: 9,
+                chunk: [6; CHUNK],
+            }),
         ]
     }
 
     fn answers() -> Vec<Answer> {
-        let full = FindAnswer { straddling: vec![[1; RECORD], [2; RECORD]], positions: vec![[5; 6]; POSITIONS_MAX] };
+        let full = FindAnswer {
+            straddling: vec![[1; RECORD], [2; RECORD]],
+            positions: vec![[5; 6]; POSITIONS_MAX],
+        };
         vec![
             Answer::Find(full),
-            Answer::Find(FindAnswer { straddling: vec![[1; RECORD]], positions: vec![] }),
-            Answer::Chunk { query: Q, key: K, index: 1, ttl: 2, revision: 7, chunk: [8; CHUNK] },
+            Answer::Find(FindAnswer {
+                straddling: vec![[1; RECORD]],
+                positions: vec![],
+            }),
+            Answer::Chunk {
+                query: Q,
+                key: K,
+                index: 1,
+                ttl: 2,
+                revision: 7,
+                chunk: [8; CHUNK],
+            },
             Answer::NoValue { query: Q, key: K },
             Answer::Stored { query: Q, key: K },
             Answer::Half { query: Q, key: K },
-            Answer::Refused { query: Q, key: K, why: Refusal::Older },
+            Answer::Refused {
+                query: Q,
+                key: K,
+                why: Refusal::Older,
+            },
             Answer::Unreadable,
         ]
     }
@@ -288,8 +386,11 @@ mod tests {
     #[test]
     fn damaged_queries_are_read_or_refused_but_never_stop_the_program() {
         let mut stream = Stream::from_seed([2; 32]);
-        let samples: Vec<[u8; QUERY]> =
-            requests().iter().map(Request::encode).chain(answers().iter().map(Answer::encode)).collect();
+        let samples: Vec<[u8; QUERY]> = requests()
+            .iter()
+            .map(Request::encode)
+            .chain(answers().iter().map(Answer::encode))
+            .collect();
         for sample in samples {
             for _ in 0..2000 {
                 let mut bytes = sample;

@@ -48,7 +48,13 @@ pub enum BadRecord {
 
 impl NodeRecord {
     /// Signs a record. `slot` is reduced to `0..8`, `lifetime_minutes` to a day.
-    pub fn make(key: &NodeKey, addr: SocketAddr, unix: UnixMs, lifetime_minutes: u16, slot: u8) -> NodeRecord {
+    pub fn make(
+        key: &NodeKey,
+        addr: SocketAddr,
+        unix: UnixMs,
+        lifetime_minutes: u16,
+        slot: u8,
+    ) -> NodeRecord {
         let mut record = NodeRecord {
             node: key.id(),
             address: Address::from(addr),
@@ -66,7 +72,8 @@ impl NodeRecord {
         if r.u8("record version")? != VERSION || r.u8("record flags")? != 0 {
             return malformed("record version");
         }
-        let node = NodeId::decode(r.take(NodeId::LEN, "record key")?).map_err(|_| Malformed { what: "record key" })?;
+        let node = NodeId::decode(r.take(NodeId::LEN, "record key")?)
+            .map_err(|_| Malformed { what: "record key" })?;
         let address = Address::read(r)?;
         let created = r.u32("record time")?;
         let lifetime_minutes = r.u16("record lifetime")?;
@@ -74,7 +81,14 @@ impl NodeRecord {
         if lifetime_minutes == 0 || lifetime_minutes > MAX_LIFETIME_MINUTES || slot >= SLOTS {
             return malformed("record lifetime");
         }
-        Ok(NodeRecord { node, address, created, lifetime_minutes, slot, signature: Signature(r.array("record signature")?) })
+        Ok(NodeRecord {
+            node,
+            address,
+            created,
+            lifetime_minutes,
+            slot,
+            signature: Signature(r.array("record signature")?),
+        })
     }
 
     pub fn decode(bytes: &[u8]) -> Result<NodeRecord, Malformed> {
@@ -87,7 +101,10 @@ impl NodeRecord {
     pub fn write(&self, w: &mut Writer<'_>) {
         w.u8(VERSION).u8(0).put(self.node.bytes());
         self.address.write(w);
-        w.u32(self.created).u16(self.lifetime_minutes).u8(self.slot).put(&self.signature.0);
+        w.u32(self.created)
+            .u16(self.lifetime_minutes)
+            .u8(self.slot)
+            .put(&self.signature.0);
     }
 
     pub fn bytes(&self) -> [u8; RECORD] {
@@ -102,7 +119,11 @@ impl NodeRecord {
         if !self.address.is_allowed(Reach::of(lan)) {
             return Err(BadRecord::Address);
         }
-        if self.node.verify(Domain::NodeRecord, &self.bytes()[..RECORD - SIGNATURE], &self.signature) {
+        if self.node.verify(
+            Domain::NodeRecord,
+            &self.bytes()[..RECORD - SIGNATURE],
+            &self.signature,
+        ) {
             Ok(())
         } else {
             Err(BadRecord::Signature)
@@ -130,7 +151,10 @@ impl NodeRecord {
     }
 
     pub fn peer(&self) -> Peer {
-        Peer { node: self.node, addr: self.address.socket() }
+        Peer {
+            node: self.node,
+            addr: self.address.socket(),
+        }
     }
 
     /// Unix seconds.
@@ -140,7 +164,8 @@ impl NodeRecord {
 
     /// Unix seconds.
     pub fn expires(&self) -> u32 {
-        self.created.saturating_add(u32::from(self.lifetime_minutes) * 60)
+        self.created
+            .saturating_add(u32::from(self.lifetime_minutes) * 60)
     }
 
     pub fn slot(&self) -> u8 {
@@ -154,7 +179,10 @@ impl NodeRecord {
         if !self.address.is_local() {
             let slot = [self.slot];
             let masked = match self.address.ip() {
-                IpAddr::V4(ip) => Position::hash("paratox position v4", &[&(u32::from(ip) & 0x030f_3fff).to_be_bytes(), &slot]),
+                IpAddr::V4(ip) => Position::hash(
+                    "paratox position v4",
+                    &[&(u32::from(ip) & 0x030f_3fff).to_be_bytes(), &slot],
+                ),
                 IpAddr::V6(ip) => {
                     let network = (u128::from(ip) >> 64) as u64 & 0x0103_070f_1f3f_7fff;
                     Position::hash("paratox position v6", &[&network.to_be_bytes(), &slot])
@@ -175,7 +203,13 @@ mod tests {
 
     fn record(addr: &str, slot: u8) -> (NodeKey, NodeRecord) {
         let key = NodeKey::generate(&mut Stream::from_seed([slot; 32]));
-        let record = NodeRecord::make(&key, addr.parse().expect("a literal"), UNIX, LIFETIME_MINUTES, slot);
+        let record = NodeRecord::make(
+            &key,
+            addr.parse().expect("a literal"),
+            UNIX,
+            LIFETIME_MINUTES,
+            slot,
+        );
         (key, record)
     }
 
@@ -200,10 +234,16 @@ mod tests {
     #[test]
     fn a_record_is_used_from_two_minutes_before_its_making_until_its_lifetime_is_over() {
         let (_, record) = record("9.8.7.6:4000", 0);
-        assert_eq!(record.verify(UnixMs(UNIX.0 - 121_000), false), Err(BadRecord::Ahead));
+        assert_eq!(
+            record.verify(UnixMs(UNIX.0 - 121_000), false),
+            Err(BadRecord::Ahead)
+        );
         assert_eq!(record.verify(UnixMs(UNIX.0 - 120_000), false), Ok(()));
         assert_eq!(record.verify(UnixMs(UNIX.0 + 7_199_000), false), Ok(()));
-        assert_eq!(record.verify(UnixMs(UNIX.0 + 7_200_000), false), Err(BadRecord::Expired));
+        assert_eq!(
+            record.verify(UnixMs(UNIX.0 + 7_200_000), false),
+            Err(BadRecord::Expired)
+        );
     }
 
     #[test]
@@ -218,7 +258,13 @@ mod tests {
         let mut starts = std::collections::BTreeSet::new();
         for n in 0..64u8 {
             let key = NodeKey::generate(&mut Stream::from_seed([n; 32]));
-            let record = NodeRecord::make(&key, "9.8.7.6:4000".parse().expect("a literal"), UNIX, 10, n);
+            let record = NodeRecord::make(
+                &key,
+                "9.8.7.6:4000".parse().expect("a literal"),
+                UNIX,
+                10,
+                n,
+            );
             starts.insert(record.position().0[..4].to_vec());
         }
         assert_eq!(starts.len(), 8);

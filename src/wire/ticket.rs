@@ -52,15 +52,27 @@ pub struct BadTicket {
 
 impl From<BadId> for BadTicket {
     fn from(bad: BadId) -> BadTicket {
-        BadTicket { reason: bad.reason, position: bad.position }
+        BadTicket {
+            reason: bad.reason,
+            position: bad.position,
+        }
     }
 }
 
 impl Ticket {
     /// `None` if there is no address, or more than four.
     pub fn new(entry: EntryId, secret: EntrySecret, addresses: Vec<SocketAddr>) -> Option<Ticket> {
-        let addresses: Vec<_> = addresses.into_iter().map(|a| Address::from(a).socket()).collect();
-        (1..=MAX_ADDRESSES).contains(&addresses.len()).then_some(Ticket { entry, secret, addresses })
+        let addresses: Vec<_> = addresses
+            .into_iter()
+            .map(|a| Address::from(a).socket())
+            .collect();
+        (1..=MAX_ADDRESSES)
+            .contains(&addresses.len())
+            .then_some(Ticket {
+                entry,
+                secret,
+                addresses,
+            })
     }
 
     /// One to four, the maker's preference first.
@@ -70,7 +82,10 @@ impl Ticket {
 
     /// The first address that this reach allows.
     pub fn address(&self, reach: Reach) -> Option<SocketAddr> {
-        self.addresses.iter().copied().find(|a| Address::from(*a).is_allowed(reach))
+        self.addresses
+            .iter()
+            .copied()
+            .find(|a| Address::from(*a).is_allowed(reach))
     }
 }
 
@@ -85,7 +100,10 @@ impl FromStr for Ticket {
         let start = text.len() - text.trim_start().len();
         let text = text.trim_start();
         let Some((key, places)) = text.split_once('@') else {
-            return bad("a ticket is a key that begins with pxe1, then @, then an address such as 203.0.113.7:40123", None);
+            return bad(
+                "a ticket is a key that begins with pxe1, then @, then an address such as 203.0.113.7:40123",
+                None,
+            );
         };
         let shift = |mut e: BadTicket| {
             e.position = e.position.map(|p| p + start);
@@ -99,7 +117,10 @@ impl FromStr for Ticket {
                 return bad("a ticket has at most four addresses", Some(at));
             }
             let Ok(addr) = place.trim().parse::<SocketAddr>() else {
-                return bad("an address is written as 203.0.113.7:40123 or [2001:db8::7]:40123", Some(at));
+                return bad(
+                    "an address is written as 203.0.113.7:40123 or [2001:db8::7]:40123",
+                    Some(at),
+                );
             };
             if !Address::from(addr).is_allowed(Reach::Lan) {
                 return bad("nobody can be reached at this address", Some(at));
@@ -107,7 +128,10 @@ impl FromStr for Ticket {
             addresses.push(addr);
             at += place.chars().count() + 1;
         }
-        Ticket::new(entry, secret, addresses).ok_or(BadTicket { reason: "a ticket needs an address".into(), position: Some(at) })
+        Ticket::new(entry, secret, addresses).ok_or(BadTicket {
+            reason: "a ticket needs an address".into(),
+            position: Some(at),
+        })
     }
 }
 
@@ -119,7 +143,8 @@ impl fmt::Display for Ticket {
             let mut bytes = [0; 49];
             bytes[..33].copy_from_slice(self.entry.bytes());
             bytes[33..].copy_from_slice(&self.secret.0);
-            bech32::encode_lower_to_fmt::<Bech32m, _>(f, prefix(), &bytes).map_err(|_| fmt::Error)?;
+            bech32::encode_lower_to_fmt::<Bech32m, _>(f, prefix(), &bytes)
+                .map_err(|_| fmt::Error)?;
         }
         for (i, addr) in self.addresses.iter().enumerate() {
             write!(f, "{}{addr}", if i == 0 { '@' } else { ',' })?;
@@ -129,7 +154,10 @@ impl fmt::Display for Ticket {
 }
 
 fn bad<T>(reason: &str, position: Option<usize>) -> Result<T, BadTicket> {
-    Err(BadTicket { reason: reason.to_string(), position })
+    Err(BadTicket {
+        reason: reason.to_string(),
+        position,
+    })
 }
 
 fn prefix() -> Hrp {
@@ -180,7 +208,10 @@ mod tests {
     }
 
     fn ticket(secret: EntrySecret) -> Ticket {
-        let addresses = vec!["203.0.113.7:40123".parse().expect("a literal"), "[2001:db8::7]:40123".parse().expect("a literal")];
+        let addresses = vec![
+            "203.0.113.7:40123".parse().expect("a literal"),
+            "[2001:db8::7]:40123".parse().expect("a literal"),
+        ];
         Ticket::new(entry(), secret, addresses).expect("two addresses")
     }
 
@@ -190,7 +221,10 @@ mod tests {
             let made = ticket(secret);
             let text = made.to_string();
             assert!(text.starts_with("pxe1"), "{text}");
-            assert!(text.ends_with("@203.0.113.7:40123,[2001:db8::7]:40123"), "{text}");
+            assert!(
+                text.ends_with("@203.0.113.7:40123,[2001:db8::7]:40123"),
+                "{text}"
+            );
             assert_eq!(text.parse::<Ticket>(), Ok(made.clone()));
             assert_eq!(format!("  {text}\n").parse::<Ticket>(), Ok(made));
         }
@@ -216,7 +250,14 @@ mod tests {
     #[test]
     fn port_zero_multicast_and_names_are_refused_with_their_place() {
         let key = entry().to_string();
-        for place in ["1.2.3.4:0", "224.0.0.1:5", "example.org:5", "", "1.2.3.4", "1.2.3.4:70000"] {
+        for place in [
+            "1.2.3.4:0",
+            "224.0.0.1:5",
+            "example.org:5",
+            "",
+            "1.2.3.4",
+            "1.2.3.4:70000",
+        ] {
             let error = format!("{key}@{place}").parse::<Ticket>().expect_err(place);
             assert_eq!(error.position, Some(key.len() + 1), "{place}");
         }
@@ -229,7 +270,13 @@ mod tests {
     fn without_lan_mode_the_first_public_address_is_used() {
         let text = format!("{}@192.168.1.2:9,9.9.9.9:9", entry());
         let ticket: Ticket = text.parse().expect("well formed");
-        assert_eq!(ticket.address(Reach::Public), Some("9.9.9.9:9".parse().expect("a literal")));
-        assert_eq!(ticket.address(Reach::Lan), Some("192.168.1.2:9".parse().expect("a literal")));
+        assert_eq!(
+            ticket.address(Reach::Public),
+            Some("9.9.9.9:9".parse().expect("a literal"))
+        );
+        assert_eq!(
+            ticket.address(Reach::Lan),
+            Some("192.168.1.2:9".parse().expect("a literal"))
+        );
     }
 }
