@@ -81,7 +81,11 @@ impl Position {
     /// Hexadecimal digit `row` (0 is the most significant, up to 63).
     pub fn digit(&self, row: usize) -> u8 {
         let byte = self.0[row / 2];
-        if row % 2 == 0 { byte >> 4 } else { byte & 15 }
+        if row.is_multiple_of(2) {
+            byte >> 4
+        } else {
+            byte & 15
+        }
     }
 
     /// How many leading hexadecimal digits are the same: 0 to 64.
