@@ -90,9 +90,19 @@ impl InnerHeader {
     /// Writes the header in front of a body that is already in place.
     pub fn write(&self, inner: &mut [u8; INNER]) {
         let mut w = Writer::new(&mut inner[..INNER_HEADER]);
-        let ack = self.ack.unwrap_or(Ack { delay: 0, top: 0, bits: 0 });
-        w.u8(self.kind.code()).u8(if self.ack.is_some() { HAS_ACK } else { 0 });
-        w.u16(ack.delay).u32(ack.top).u64(ack.bits).u32(self.body_seq).u16(self.credit).u16(0);
+        let ack = self.ack.unwrap_or(Ack {
+            delay: 0,
+            top: 0,
+            bits: 0,
+        });
+        w.u8(self.kind.code())
+            .u8(if self.ack.is_some() { HAS_ACK } else { 0 });
+        w.u16(ack.delay)
+            .u32(ack.top)
+            .u64(ack.bits)
+            .u32(self.body_seq)
+            .u16(self.credit)
+            .u16(0);
     }
 }
 
@@ -102,11 +112,28 @@ mod tests {
 
     #[test]
     fn a_header_survives_the_wire_and_leaves_the_body_alone() {
-        let kinds =
-            [CellKind::Chaff, CellKind::Body, CellKind::Control, CellKind::Close, CellKind::Unknown];
+        let kinds = [
+            CellKind::Chaff,
+            CellKind::Body,
+            CellKind::Control,
+            CellKind::Close,
+            CellKind::Unknown,
+        ];
         for kind in kinds {
-            for ack in [None, Some(Ack { delay: 7, top: u32::MAX, bits: 1 << 63 | 1 })] {
-                let header = InnerHeader { kind, ack, body_seq: 9, credit: 64 };
+            for ack in [
+                None,
+                Some(Ack {
+                    delay: 7,
+                    top: u32::MAX,
+                    bits: 1 << 63 | 1,
+                }),
+            ] {
+                let header = InnerHeader {
+                    kind,
+                    ack,
+                    body_seq: 9,
+                    credit: 64,
+                };
                 let mut inner = [0xab; INNER];
                 header.write(&mut inner);
                 assert_eq!(InnerHeader::split(&inner), Ok((header, &[0xab; BODY])));
