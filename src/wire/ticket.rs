@@ -161,7 +161,7 @@ fn bad<T>(reason: &str, position: Option<usize>) -> Result<T, BadTicket> {
 }
 
 fn prefix() -> Hrp {
-    Hrp::parse_unchecked(EntryId::PREFIX)
+    Hrp::parse_unchecked(EntryId::FORM.prefix)
 }
 
 fn parse_key(text: &str) -> Result<(EntryId, EntrySecret), BadTicket> {
