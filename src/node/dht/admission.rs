@@ -116,7 +116,8 @@ impl Admission {
         if before.is_some_and(|(created, other)| created == record.created() && other != content) {
             self.seen.remove(&node);
             make_room(&mut self.liars, LIARS_MAX, |until| *until);
-            self.liars.insert(node, seconds.saturating_add(LIAR_SECONDS));
+            self.liars
+                .insert(node, seconds.saturating_add(LIAR_SECONDS));
             return Err(Refused::Liar);
         }
         if !self.seen.contains_key(&node) {

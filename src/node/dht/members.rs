@@ -173,9 +173,7 @@ impl Members {
 
     /// The deepest row with an entry.
     pub fn top_row(&self) -> u8 {
-        self.table
-            .last_key_value()
-            .map_or(0, |((row, _), _)| *row)
+        self.table.last_key_value().map_or(0, |((row, _), _)| *row)
     }
 
     /// Takes a node in whose round trip was measured. Returns whether it is a member now, and who had to go.
@@ -249,11 +247,7 @@ impl Members {
     }
 
     fn subnet_has_room(&self, slot: (u8, u8), position: &Position) -> bool {
-        let subnet_of = |p: &Position| {
-            self.by_position
-                .get(p)
-                .map(|m| subnet(&m.record.address()))
-        };
+        let subnet_of = |p: &Position| self.by_position.get(p).map(|m| subnet(&m.record.address()));
         let own = subnet_of(position);
         let alike = |(at, p): &(&(u8, u8), &Position)| **at != slot && subnet_of(p) == own;
         let in_table = self.table.iter().filter(alike).count();

@@ -20,6 +20,8 @@ mod timers;
 mod upkeep;
 
 #[cfg(test)]
+mod ring_tests;
+#[cfg(test)]
 mod world;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -487,5 +489,9 @@ impl Dht {
 
 /// Which verdict a node gives that owns a key in its own view.
 fn verdict(ready: bool) -> Verdict {
-    if ready { Verdict::Owner } else { Verdict::NotReady }
+    if ready {
+        Verdict::Owner
+    } else {
+        Verdict::NotReady
+    }
 }

@@ -44,7 +44,10 @@ const DENSITY_FROM: usize = 17;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     /// For the node it came from; its nonce, and the try that came last.
-    Asked { peer: Peer, tag: Tag },
+    Asked {
+        peer: Peer,
+        tag: Tag,
+    },
     Lookup(LookupId),
     /// Far tuning: the owner may become a member.
     Far,
@@ -412,14 +415,7 @@ impl Dht {
 
     /// The end of an own look-up: the records must be true, the first one's node the nearest of them to the key, and not
     /// further than the density of the ring explains.
-    fn conclude(
-        &mut self,
-        now: Now,
-        id: u64,
-        lookup: LookupId,
-        hops: u8,
-        records: &[RecordBytes],
-    ) {
+    fn conclude(&mut self, now: Now, id: u64, lookup: LookupId, hops: u8, records: &[RecordBytes]) {
         let Some(key) = self.carriages.get(&id).map(|c| c.key) else {
             return;
         };
@@ -490,9 +486,7 @@ impl Dht {
                 self.forward(now, id);
             }
             // A gateway is asked for as long as the join clock lets it be.
-            Origin::Join => self
-                .timers
-                .set(Timer::Carriage(id), now.at + CARRIED_FOR),
+            Origin::Join => self.timers.set(Timer::Carriage(id), now.at + CARRIED_FOR),
             Origin::Asked { .. } | Origin::Far | Origin::Heal => self.remove_carriage(id),
         }
     }

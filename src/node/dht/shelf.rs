@@ -11,7 +11,9 @@ use crate::crypto::id::NodeId;
 use crate::wire::descriptor::Outside;
 use crate::wire::dht::StoreCell;
 use crate::wire::position::Position;
-use crate::wire::query::{Answer, FindAnswer, POSITION_PREFIX, POSITIONS_MAX, Put, Refusal, Request, TTL_HOURS_MAX};
+use crate::wire::query::{
+    Answer, FindAnswer, POSITION_PREFIX, POSITIONS_MAX, Put, Refusal, Request, TTL_HOURS_MAX,
+};
 use crate::wire::record::NodeRecord;
 use crate::wire::size::{CHUNK, QUERY, VALUE};
 use crate::wire::time::{Moment, Now};
@@ -360,10 +362,7 @@ fn find(key: &Position, members: &Members, own: Option<&NodeRecord>) -> FindAnsw
         .next_back()
         .or_else(|| around.last_key_value());
     let after = around
-        .range((
-            std::ops::Bound::Excluded(key),
-            std::ops::Bound::Unbounded,
-        ))
+        .range((std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded))
         .next()
         .or_else(|| around.first_key_value());
     let mut straddling: Vec<_> = before.iter().map(|(_, r)| r.bytes()).collect();

@@ -217,13 +217,7 @@ impl Dht {
         self.send(from, &Message::Records { tag, records });
     }
 
-    pub(super) fn on_records(
-        &mut self,
-        now: Now,
-        from: Peer,
-        tag: Tag,
-        records: &[RecordBytes],
-    ) {
+    pub(super) fn on_records(&mut self, now: Now, from: Peer, tag: Tag, records: &[RecordBytes]) {
         if self.settle(now, &from, tag).is_none() {
             return;
         }
