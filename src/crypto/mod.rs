@@ -15,6 +15,7 @@ pub mod onion;
 pub mod packet;
 pub mod random;
 pub mod ratchet;
+pub mod sealed;
 pub mod secrecy;
 pub mod session;
 

@@ -17,7 +17,10 @@ pub struct Stream {
 impl Stream {
     /// A stream that is a function of `seed` alone.
     pub fn from_seed(seed: [u8; 32]) -> Stream {
-        Stream { seed, rng: ChaCha20Rng::from_seed(seed) }
+        Stream {
+            seed,
+            rng: ChaCha20Rng::from_seed(seed),
+        }
     }
 
     /// A stream of its own for `label` and `context`. It depends on the seed of `self`, not on how much was drawn from

@@ -79,9 +79,18 @@ pub enum ChatEvent {
     Request(ContactView),
     Message(MessageView),
     /// The two columns of one own message.
-    Delivery { number: u64, contact: AccountId, delivery: Delivery, secrecy: Secrecy },
+    Delivery {
+        number: u64,
+        contact: AccountId,
+        delivery: Delivery,
+        secrecy: Secrecy,
+    },
     /// A message waits for the person's decision.
-    Question { number: u64, contact: AccountId, reason: String },
+    Question {
+        number: u64,
+        contact: AccountId,
+        reason: String,
+    },
     /// Something the person should read once (a full disk, a contact's rolled-back state).
     Notice(String),
 }

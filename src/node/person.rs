@@ -49,13 +49,23 @@ pub enum NodeCommand {
     /// Contacts that want a spur, most urgent first; replaces the list given before (at most 64, the rest is cut).
     WantSpurs(Vec<SpurTarget>),
     /// A parcel to the contact's intro point, on the outbound circuit's clock.
-    SendSpur { contact: ContactTag, parcel: Box<[u8; PARCEL]> },
+    SendSpur {
+        contact: ContactTag,
+        parcel: Box<[u8; PARCEL]>,
+    },
     /// A parcel back along the way an arrived one came.
-    SendReply { handle: ReplyHandle, parcel: Box<[u8; PARCEL]> },
+    SendReply {
+        handle: ReplyHandle,
+        parcel: Box<[u8; PARCEL]>,
+    },
     /// Look a value up, on the utility clock.
     Fetch { id: u64, key: [u8; 32] },
     /// Store a value at the nodes closest to its key, on the utility clock.
-    Publish { id: u64, key: [u8; 32], value: Box<[u8; VALUE]> },
+    Publish {
+        id: u64,
+        key: [u8; 32],
+        value: Box<[u8; VALUE]>,
+    },
     /// Tokens that the own intro points accept as contacts'; replaces the list given before.
     Tokens(Vec<[u8; 16]>),
 }
@@ -63,17 +73,35 @@ pub enum NodeCommand {
 #[derive(Clone, Debug)]
 pub enum PersonEvent {
     /// The set of live intro points changed: publish again.
-    Intro { points: Vec<IntroPoint> },
-    SpurUp { contact: ContactTag },
-    SpurDown { contact: ContactTag },
+    Intro {
+        points: Vec<IntroPoint>,
+    },
+    SpurUp {
+        contact: ContactTag,
+    },
+    SpurDown {
+        contact: ContactTag,
+    },
     /// A parcel came back along our spur to this contact.
-    FromSpur { contact: ContactTag, parcel: Box<[u8; PARCEL]> },
+    FromSpur {
+        contact: ContactTag,
+        parcel: Box<[u8; PARCEL]>,
+    },
     /// A parcel arrived at one of our intro points.
-    Arrived { handle: ReplyHandle, parcel: Box<[u8; PARCEL]> },
+    Arrived {
+        handle: ReplyHandle,
+        parcel: Box<[u8; PARCEL]>,
+    },
     /// The replicas were asked. `None`: the nodes that straddle the key say there is no such value, or none could be reached.
-    Fetched { id: u64, value: Option<Box<[u8; VALUE]>> },
+    Fetched {
+        id: u64,
+        value: Option<Box<[u8; VALUE]>>,
+    },
     /// `copies` of the closest nodes signed for the value; 0 means it failed and has to be asked again.
-    Published { id: u64, copies: u8 },
+    Published {
+        id: u64,
+        copies: u8,
+    },
     /// A SendSpur or SendReply that could not be taken: the queue was full or the way is gone.
     NotSent,
 }
