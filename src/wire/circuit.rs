@@ -6,8 +6,8 @@
 use crate::crypto::curve::Point;
 use crate::crypto::id::NodeId;
 use crate::wire::address::Address;
-use crate::wire::codec::Malformed;
-use crate::wire::size::{COMMAND, END, END_DATA, NEIGHBOUR, PARCEL, POINT, SEALED};
+use crate::wire::codec::{Malformed, Reader};
+use crate::wire::size::{ADDRESS, BODY, COMMAND, END, END_DATA, NEIGHBOUR, PARCEL, POINT, SEALED};
 
 /// What a CREATE block says; the rest of the 460 bytes is random. `mac 16 | iv 16 | T 33 masked | rates 4 masked`.
 pub const CREATE_HEAD: usize = 16 + 16 + POINT + 4;
@@ -29,7 +29,7 @@ const _: () = {
     assert!(4 + TOKENS_A_CELL * 16 <= END_DATA);
     assert!(2 + NEIGHBOURS_AN_ANSWER * (1 + NEIGHBOUR) <= END_DATA);
     assert!(POINT + CREATE_HEAD <= END_DATA);
-    assert!(1 + POINT + crate::wire::size::ADDRESS + POINT <= END_DATA);
+    assert!(1 + POINT + ADDRESS + POINT <= END_DATA);
 };
 
 /// Steady cells per second of a circuit in hundredths, as CREATE names them.
@@ -250,7 +250,7 @@ impl<'a> Data<'a> {
     }
 
     fn address(&mut self) -> Result<Address, Malformed> {
-        Ok(Address::from_bytes(self.array()?))
+        Address::read(&mut Reader::new(&self.array::<ADDRESS>()?))
     }
 
     fn slot(&mut self) -> Result<u8, Malformed> {
@@ -336,7 +336,7 @@ impl OutboundForward {
                 cell(code::DELIVER + slot % SPUR_SLOTS, &[&block[..], &parcel[..]])
             }
             OutboundForward::SpurOpen { slot, node, addr, key } => {
-                cell(code::SPUR_OPEN, &[&[*slot], node.bytes(), &addr.to_bytes(), key.bytes()])
+                cell(code::SPUR_OPEN, &[&[*slot], node.bytes(), &addr.bytes(), key.bytes()])
             }
         }
     }
@@ -459,7 +459,7 @@ impl UtilityForward {
         match self {
             UtilityForward::Dummy => cell(code::DUMMY, &[]),
             UtilityForward::Query { node, addr, sealed } => {
-                cell(code::QUERY, &[node.bytes(), &addr.to_bytes(), &sealed[..]])
+                cell(code::QUERY, &[node.bytes(), &addr.bytes(), &sealed[..]])
             }
         }
     }
@@ -509,21 +509,21 @@ pub enum SpurBody {
 }
 
 impl SpurBody {
-    pub fn encode(&self) -> [u8; crate::wire::size::BODY] {
+    pub fn encode(&self) -> [u8; BODY] {
         let (kind, parts): (u8, [&[u8]; 2]) = match self {
             SpurBody::Open { key } => (1, [key.bytes(), &[]]),
             SpurBody::Opened => (2, [&[], &[]]),
             SpurBody::Deliver { block, parcel } => (3, [&block[..], &parcel[..]]),
             SpurBody::Return { parcel } => (4, [&parcel[..], &[]]),
         };
-        let mut body = [0; crate::wire::size::BODY];
+        let mut body = [0; BODY];
         body[0] = kind;
         body[1..1 + parts[0].len()].copy_from_slice(parts[0]);
         body[1 + parts[0].len()..1 + parts[0].len() + parts[1].len()].copy_from_slice(parts[1]);
         body
     }
 
-    pub fn decode(body: &[u8; crate::wire::size::BODY]) -> Result<SpurBody, Malformed> {
+    pub fn decode(body: &[u8; BODY]) -> Result<SpurBody, Malformed> {
         let mut d = data(&body[1..], "spur body");
         match body[0] {
             1 => Ok(SpurBody::Open { key: d.point()? }),
