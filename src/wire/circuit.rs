@@ -534,3 +534,19 @@ impl SpurBody {
         }
     }
 }
+
+/// First byte of the control body on a shaped link that says a circuit is gone; certificates and the link's own matters are below 0x40.
+pub const CIRCUIT_CLOSED: u8 = 0x40;
+
+/// The control body that takes a circuit down: `kind 1 | circuit id 4 | zeros`.
+pub fn closed(id: u32) -> [u8; BODY] {
+    let mut body = [0; BODY];
+    body[0] = CIRCUIT_CLOSED;
+    body[1..5].copy_from_slice(&id.to_be_bytes());
+    body
+}
+
+/// The circuit id of a [`closed`] body.
+pub fn read_closed(body: &[u8; BODY]) -> Option<u32> {
+    (body[0] == CIRCUIT_CLOSED).then(|| u32::from_be_bytes([body[1], body[2], body[3], body[4]]))
+}
