@@ -16,6 +16,8 @@ use super::random::Stream;
 pub enum Domain {
     NodeRecord,
     LinkCertificate,
+    /// An entry's current NodeId answers a call to its entry key.
+    EntryAnswer,
 }
 
 impl Domain {
@@ -23,6 +25,7 @@ impl Domain {
         match self {
             Domain::NodeRecord => labels::NODE_RECORD,
             Domain::LinkCertificate => labels::LINK_CERTIFICATE,
+            Domain::EntryAnswer => labels::ENTRY_ANSWER,
         }
     }
 }
@@ -219,6 +222,14 @@ impl Ephemeral {
         p256::SecretKey::from_slice(bytes)
             .map(Ephemeral::from_secret)
             .map_err(|_| Rejected)
+    }
+
+    /// For a ratchet that works on a copy of its state.
+    pub(super) fn copy(&self) -> Ephemeral {
+        Ephemeral {
+            secret: self.secret.clone(),
+            public: self.public,
+        }
     }
 
     fn from_secret(secret: p256::SecretKey) -> Ephemeral {

@@ -6,6 +6,7 @@
 pub mod aead;
 pub mod blind;
 pub mod curve;
+mod envelope;
 pub mod hctr2;
 pub mod id;
 pub mod keys;
@@ -13,13 +14,14 @@ mod labels;
 pub mod mqv;
 pub mod onion;
 pub mod packet;
+pub mod prekey;
 pub mod random;
 pub mod ratchet;
 pub mod sealed;
 pub mod secrecy;
 pub mod session;
 pub mod text;
-mod window;
+pub mod window;
 
 /// The one answer to every cryptographic failure that a stranger can cause. It carries no detail on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
