@@ -1,3 +1,4 @@
 //! The sans-IO state machines of the network.
 
+pub mod dht;
 pub mod person;
