@@ -193,6 +193,7 @@ fn text(bytes: &[u8]) -> Result<String, Malformed> {
 }
 
 /// A body as its bytes say. Every 299 bytes are one: what they mean is asked for piece by piece.
+#[derive(Clone)]
 pub struct Body(Zeroizing<[u8; PARCEL_BODY]>);
 
 /// What a body is.
