@@ -38,6 +38,8 @@ pub fn connect(path: &Path, key: &DatabaseKey) -> rusqlite::Result<Connection> {
     connection.execute_batch("PRAGMA cipher_log_level = NONE")?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch(&key.statement())?;
+    // The parameters of SQLCipher 4 (page size, ciphers), whatever a later one prefers.
+    connection.execute_batch("PRAGMA cipher_compatibility = 4")?;
     connection.execute_batch(
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",
     )?;
@@ -74,14 +76,12 @@ pub fn empty_log(connection: &Connection) -> rusqlite::Result<bool> {
 
 /// Looks for damage in the file. The log must be empty.
 pub fn verify(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let number = |pragma: &str| {
-        connection
-            .query_row(pragma, [], |row| row.get::<_, i64>(0))
-            .map_err(OpenError::database(path))
-    };
-    let expected = number("PRAGMA page_count")? * number("PRAGMA page_size")?;
+    let pages = connection
+        .query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0))
+        .map_err(OpenError::database(path))?;
+    let expected = u64::try_from(pages).unwrap_or(0) * schema::PAGE as u64;
     let length = std::fs::metadata(path).map_err(OpenError::io(path))?.len();
-    if i64::try_from(length).is_ok_and(|length| length < expected) {
+    if length < expected {
         return Err(OpenError::damaged(path, "its end is missing"));
     }
     if length > FULL_CHECK {
