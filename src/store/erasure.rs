@@ -270,6 +270,45 @@ fn an_erasing_batch_leaves_nothing_of_removed_or_replaced_secrets_in_any_page() 
 }
 
 #[test]
+fn moving_rows_about_leaves_no_second_copy_that_outlives_the_first() {
+    let (_place, mut profile, mut random) = profile();
+    let mut current: Vec<Option<Vec<u8>>> = vec![None; 256];
+    let mut gone = Vec::new();
+    for _ in 0..40 {
+        let mut batch = Batch::new();
+        for _ in 0..100 {
+            let slot = random.below(256) as u8;
+            let place = &mut current[usize::from(slot)];
+            if random.below(3) == 0 {
+                gone.extend(place.take());
+                batch.push(Change::RemoveSession {
+                    contact: CONTACT,
+                    slot,
+                });
+            } else {
+                // Sizes that share a page with several others, and keep its space in pieces.
+                let mut state = vec![0; 32 + random.below(900) as usize];
+                random.fill(&mut state);
+                gone.extend(place.replace(state.clone()));
+                batch.push(Change::PutSession(SessionRow {
+                    contact: CONTACT,
+                    slot,
+                    state: SecretBytes::new(state),
+                }));
+            }
+        }
+        profile.commit(batch).unwrap();
+    }
+    profile.commit(Batch::erasing()).unwrap();
+    assert_eq!(
+        traces(&dump(&profile), &gone),
+        0,
+        "{} removed secrets",
+        gone.len()
+    );
+}
+
+#[test]
 fn a_removed_conversation_leaves_no_word_in_any_page() {
     let (_place, mut profile, mut random) = profile();
     let other = [3; 33];
