@@ -23,4 +23,6 @@
 pub mod crypto;
 pub mod messenger;
 pub mod node;
+pub mod platform;
+pub mod store;
 pub mod wire;

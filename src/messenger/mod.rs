@@ -18,6 +18,7 @@ mod deliver;
 mod desk;
 mod inbox;
 mod outbox;
+pub mod memory;
 pub mod persistence;
 mod publish;
 mod reach;
