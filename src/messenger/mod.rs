@@ -1,3 +1,4 @@
 //! The sans-IO state machine of the person.
 
+pub mod text;
 pub mod view;
