@@ -2,6 +2,17 @@
 //!
 //! It uses the key types of `crypto` and nothing else. Not here: what a cell makes the node do.
 
+pub mod address;
+pub mod cell;
+pub mod certificate;
 pub mod class;
+pub mod codec;
+pub mod descriptor;
+pub mod dht;
+pub mod peer;
+pub mod position;
+pub mod query;
+pub mod record;
 pub mod size;
+pub mod ticket;
 pub mod time;
