@@ -20,6 +20,7 @@
 //!
 //! Read `PROTOCOL.md` first, then `node/mod.rs`.
 
+pub mod app;
 pub mod crypto;
 pub mod messenger;
 pub mod node;

@@ -5,9 +5,29 @@ use jiff::tz::TimeZone;
 
 use crate::wire::time::UnixMs;
 
-const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-const MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+const DAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 
 fn local(time: UnixMs, zone: &TimeZone) -> jiff::civil::DateTime {
     let millis = i64::try_from(time.0).unwrap_or(i64::MAX);
@@ -30,7 +50,10 @@ pub fn second(time: UnixMs, zone: &TimeZone) -> String {
 /// Local days since 1970, to see where a new day begins.
 pub fn day_number(time: UnixMs, zone: &TimeZone) -> i64 {
     let date = local(time, zone).date();
-    i64::from(date.since(jiff::civil::date(1970, 1, 1)).map_or(0, |span| span.get_days()))
+    i64::from(
+        date.since(jiff::civil::date(1970, 1, 1))
+            .map_or(0, |span| span.get_days()),
+    )
 }
 
 /// `Saturday 21 November`, with the year if it is not this one.
@@ -55,7 +78,13 @@ pub fn short_day(day: u32) -> String {
 /// `21 November 21:58:07`, for details.
 pub fn full(time: UnixMs, zone: &TimeZone) -> String {
     let date = local(time, zone).date();
-    format!("{} {} {} {}", date.day(), month_name(date.month()), date.year(), second(time, zone))
+    format!(
+        "{} {} {} {}",
+        date.day(),
+        month_name(date.month()),
+        date.year(),
+        second(time, zone)
+    )
 }
 
 /// `40 s`, `34 min`, `5 h`, `3 d`.
@@ -96,6 +125,9 @@ mod tests {
         assert!(!full(UnixMs(u64::MAX), &TimeZone::fixed(offset(-11))).is_empty());
         assert_eq!(short_day(20_795), "8 Dec");
         assert!(!short_day(u32::MAX).is_empty());
-        assert_eq!((span(7), span(120), span(7_200), span(200_000)), ("7 s".into(), "2 min".into(), "2 h".into(), "2 d".into()));
+        assert_eq!(
+            (span(7), span(120), span(7_200), span(200_000)),
+            ("7 s".into(), "2 min".into(), "2 h".into(), "2 d".into())
+        );
     }
 }

@@ -65,7 +65,10 @@ impl Composer {
         self.text.insert_str(at, text);
         let before = &self.text[..at + text.len()];
         self.row = before.matches('\n').count();
-        self.column = before.rsplit('\n').next().map_or(0, |line| line.chars().count());
+        self.column = before
+            .rsplit('\n')
+            .next()
+            .map_or(0, |line| line.chars().count());
         true
     }
 
@@ -86,7 +89,11 @@ impl Composer {
         let mut at = 0;
         for (row, line) in self.text.split('\n').enumerate() {
             if row == self.row {
-                return at + line.char_indices().nth(self.column).map_or(line.len(), |(i, _)| i);
+                return at
+                    + line
+                        .char_indices()
+                        .nth(self.column)
+                        .map_or(line.len(), |(i, _)| i);
             }
             at += line.len() + 1;
         }

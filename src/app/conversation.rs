@@ -34,17 +34,27 @@ pub enum Row {
     /// So many messages are missing here.
     Gap(u32),
     /// Marks of a message, on their own row.
-    Marks { number: u64 },
+    Marks {
+        number: u64,
+    },
     /// First row of a text, with the marks beside it unless they stand above.
-    First { number: u64, line: String },
-    More { number: u64, line: String },
+    First {
+        number: u64,
+        line: String,
+    },
+    More {
+        number: u64,
+        line: String,
+    },
 }
 
 impl Row {
     /// The message it belongs to, if it shows a part of one.
     pub fn number(&self) -> Option<u64> {
         match self {
-            Row::Marks { number } | Row::First { number, .. } | Row::More { number, .. } => Some(*number),
+            Row::Marks { number } | Row::First { number, .. } | Row::More { number, .. } => {
+                Some(*number)
+            }
             Row::Day(_) | Row::Unread(_) | Row::Gap(_) => None,
         }
     }
@@ -88,12 +98,17 @@ impl Conversation {
     }
 
     fn index(&self, number: u64) -> Option<usize> {
-        self.messages.binary_search_by_key(&number, |m| m.number).ok()
+        self.messages
+            .binary_search_by_key(&number, |m| m.number)
+            .ok()
     }
 
     /// Puts a message in its place. Returns true if it was not there before.
     pub fn put(&mut self, message: MessageView) -> bool {
-        match self.messages.binary_search_by_key(&message.number, |m| m.number) {
+        match self
+            .messages
+            .binary_search_by_key(&message.number, |m| m.number)
+        {
             Ok(i) => {
                 self.messages[i] = message;
                 false
@@ -130,8 +145,17 @@ impl Conversation {
 
     /// Marks the last `count` messages of the contact as new.
     pub fn mark_unread(&mut self, count: usize) {
-        self.unread_from =
-            if count == 0 { None } else { self.messages.iter().rev().filter(|m| !m.mine).take(count).last().map(|m| m.number) };
+        self.unread_from = if count == 0 {
+            None
+        } else {
+            self.messages
+                .iter()
+                .rev()
+                .filter(|m| !m.mine)
+                .take(count)
+                .last()
+                .map(|m| m.number)
+        };
     }
 
     pub fn newest_own(&self) -> Option<&MessageView> {
@@ -143,7 +167,10 @@ impl Conversation {
     }
 
     pub fn unfinished(&self) -> usize {
-        self.messages.iter().filter(|m| m.mine && m.delivery == Delivery::Queued).count()
+        self.messages
+            .iter()
+            .filter(|m| m.mine && m.delivery == Delivery::Queued)
+            .count()
     }
 
     /// All rows of one message, with the separators that stand before it.
@@ -151,12 +178,16 @@ impl Conversation {
         let message = &self.messages[index];
         let mut rows = Vec::new();
         let day = clock::day_number(message.time, zone);
-        let before = index.checked_sub(1).map(|i| clock::day_number(self.messages[i].time, zone));
+        let before = index
+            .checked_sub(1)
+            .map(|i| clock::day_number(self.messages[i].time, zone));
         if before != Some(day) {
             rows.push(Row::Day(clock::day(message.time, today, zone)));
         }
         if self.unread_from == Some(message.number) {
-            rows.push(Row::Unread(self.messages[index..].iter().filter(|m| !m.mine).count()));
+            rows.push(Row::Unread(
+                self.messages[index..].iter().filter(|m| !m.mine).count(),
+            ));
         }
         if message.gap_before > 0 {
             rows.push(Row::Gap(message.gap_before));
@@ -166,7 +197,11 @@ impl Conversation {
             rows.push(Row::Marks { number });
         }
         for (i, line) in wrap(&message.text, measure.body).into_iter().enumerate() {
-            rows.push(if i == 0 { Row::First { number, line } } else { Row::More { number, line } });
+            rows.push(if i == 0 {
+                Row::First { number, line }
+            } else {
+                Row::More { number, line }
+            });
         }
         rows
     }
@@ -179,7 +214,11 @@ impl Conversation {
         };
         let mut rows = Vec::new();
         while rows.len() < measure.height && index < self.messages.len() {
-            rows.extend(self.block(index, measure, today, zone).into_iter().skip(skip));
+            rows.extend(
+                self.block(index, measure, today, zone)
+                    .into_iter()
+                    .skip(skip),
+            );
             skip = 0;
             index += 1;
         }
@@ -193,9 +232,14 @@ impl Conversation {
             return None;
         }
         match self.place {
-            Place::Newest => Some(self.back_from(self.messages.len(), 0, measure.height, measure, today, zone)),
+            Place::Newest => {
+                Some(self.back_from(self.messages.len(), 0, measure.height, measure, today, zone))
+            }
             Place::At { number, row } => {
-                let index = self.messages.partition_point(|m| m.number < number).min(self.messages.len() - 1);
+                let index = self
+                    .messages
+                    .partition_point(|m| m.number < number)
+                    .min(self.messages.len() - 1);
                 let rows = self.block(index, measure, today, zone).len();
                 Some((index, row.min(rows.saturating_sub(1))))
             }
@@ -203,7 +247,15 @@ impl Conversation {
     }
 
     /// The place `rows` rows above row `row` of message `index` (which may be one past the end); the first row of all if there are fewer.
-    fn back_from(&self, index: usize, row: usize, rows: usize, measure: Measure, today: UnixMs, zone: &TimeZone) -> (usize, usize) {
+    fn back_from(
+        &self,
+        index: usize,
+        row: usize,
+        rows: usize,
+        measure: Measure,
+        today: UnixMs,
+        zone: &TimeZone,
+    ) -> (usize, usize) {
         let (mut index, mut row, mut left) = (index, row, rows);
         loop {
             if row >= left {
@@ -221,15 +273,27 @@ impl Conversation {
     }
 
     /// Moves up. Returns true if the first message loaded came into sight.
-    pub fn scroll_up(&mut self, rows: usize, measure: Measure, today: UnixMs, zone: &TimeZone) -> bool {
-        let Some((index, row)) = self.top(measure, today, zone) else { return true };
+    pub fn scroll_up(
+        &mut self,
+        rows: usize,
+        measure: Measure,
+        today: UnixMs,
+        zone: &TimeZone,
+    ) -> bool {
+        let Some((index, row)) = self.top(measure, today, zone) else {
+            return true;
+        };
         let (index, row) = self.back_from(index, row, rows, measure, today, zone);
         let fits = {
-            let newest = self.back_from(self.messages.len(), 0, measure.height, measure, today, zone);
+            let newest =
+                self.back_from(self.messages.len(), 0, measure.height, measure, today, zone);
             newest == (0, 0) && (index, row) == (0, 0)
         };
         if !fits {
-            self.place = Place::At { number: self.messages[index].number, row };
+            self.place = Place::At {
+                number: self.messages[index].number,
+                row,
+            };
         }
         (index, row) == (0, 0)
     }
@@ -238,7 +302,9 @@ impl Conversation {
         if self.at_newest() {
             return;
         }
-        let Some((mut index, mut row)) = self.top(measure, today, zone) else { return };
+        let Some((mut index, mut row)) = self.top(measure, today, zone) else {
+            return;
+        };
         let last = self.back_from(self.messages.len(), 0, measure.height, measure, today, zone);
         let mut left = rows;
         while left > 0 && (index, row) < last {
@@ -254,19 +320,29 @@ impl Conversation {
         if (index, row) >= last {
             self.to_newest();
         } else {
-            self.place = Place::At { number: self.messages[index].number, row };
+            self.place = Place::At {
+                number: self.messages[index].number,
+                row,
+            };
         }
     }
 
     pub fn to_oldest(&mut self) {
         if let Some(first) = self.messages.first() {
-            self.place = Place::At { number: first.number, row: 0 };
+            self.place = Place::At {
+                number: first.number,
+                row: 0,
+            };
         }
     }
 
     /// Selects the message above (or the last one in sight) and brings it into sight.
     pub fn select(&mut self, up: bool, measure: Measure, today: UnixMs, zone: &TimeZone) {
-        let in_sight = self.rows(measure, today, zone).iter().rev().find_map(Row::number);
+        let in_sight = self
+            .rows(measure, today, zone)
+            .iter()
+            .rev()
+            .find_map(Row::number);
         let index = match self.selected.and_then(|n| self.index(n)) {
             Some(i) if up => i.saturating_sub(1),
             Some(i) => i + 1,
@@ -287,16 +363,27 @@ impl Conversation {
 
     /// Scrolls as little as needed for all of a message to be in sight (its first rows, if it is taller than the pane).
     fn show(&mut self, index: usize, measure: Measure, today: UnixMs, zone: &TimeZone) {
-        let Some(top) = self.top(measure, today, zone) else { return };
+        let Some(top) = self.top(measure, today, zone) else {
+            return;
+        };
         let end = self.back_from(index + 1, 0, measure.height, measure, today, zone);
         if (index, 0) < top {
-            self.place = Place::At { number: self.messages[index].number, row: 0 };
+            self.place = Place::At {
+                number: self.messages[index].number,
+                row: 0,
+            };
         } else if end > top {
             let end = end.min((index, 0));
-            self.place = Place::At { number: self.messages[end.0].number, row: end.1 };
+            self.place = Place::At {
+                number: self.messages[end.0].number,
+                row: end.1,
+            };
         }
         let last = self.back_from(self.messages.len(), 0, measure.height, measure, today, zone);
-        if self.top(measure, today, zone).is_some_and(|top| top >= last) {
+        if self
+            .top(measure, today, zone)
+            .is_some_and(|top| top >= last)
+        {
             self.to_newest();
         }
     }

@@ -16,11 +16,18 @@ pub enum Event {
     /// Letters typed into the input that has the cursor.
     Text(String),
     /// The composer's box changed: its text, and the cursor's row and column in characters.
-    Composed { text: String, row: usize, column: usize },
+    Composed {
+        text: String,
+        row: usize,
+        column: usize,
+    },
     /// Pasted text, as it came. It never sends anything by itself.
     Paste(String),
     /// The terminal's size in columns and rows.
-    Resize { width: u16, height: u16 },
+    Resize {
+        width: u16,
+        height: u16,
+    },
     /// The terminal window got or lost the focus.
     Focus(bool),
     /// About once a second; the only event without a cause.
@@ -31,9 +38,16 @@ pub enum Event {
     /// All contacts, at the start or after a change of many.
     Contacts(Vec<ContactView>),
     /// Messages of one conversation in any order. `older`: there are more before the first of them.
-    History { contact: AccountId, messages: Vec<MessageView>, older: bool },
+    History {
+        contact: AccountId,
+        messages: Vec<MessageView>,
+        older: bool,
+    },
     /// Whose profile this is. `name` is the profile's, shown in the header.
-    Identity { id: AccountId, name: String },
+    Identity {
+        id: AccountId,
+        name: String,
+    },
     /// The profile is open (after `Command::Unlock` or `Command::Create`).
     Opened,
     /// `Command::Unlock` failed because the passphrase is wrong. Nothing more is ever said about it.
@@ -41,32 +55,67 @@ pub enum Event {
     /// `Command::Unlock` or `Command::Create` failed for another reason: one sentence with a way out.
     NotOpened(String),
     /// The message of `Command::Send` with this tag is on disk.
-    Saved { tag: u64 },
+    Saved {
+        tag: u64,
+    },
     /// A command failed: one sentence, and the place in the text that is wrong, counted in characters. With the tag of a
     /// `Command::Send` its text goes back into the composer.
-    CommandFailed { tag: Option<u64>, text: String, position: Option<usize> },
+    CommandFailed {
+        tag: Option<u64>,
+        text: String,
+        position: Option<usize>,
+    },
 }
 
 /// What the chat state asks the rest of the program to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Answered by `Event::Saved` or `Event::CommandFailed` with the same tag.
-    Send { tag: u64, to: AccountId, text: String },
-    Add { id: AccountId, name: String, text: String },
+    Send {
+        tag: u64,
+        to: AccountId,
+        text: String,
+    },
+    Add {
+        id: AccountId,
+        name: String,
+        text: String,
+    },
     Accept(AccountId),
     Decline(AccountId),
     Block(AccountId),
     Remove(AccountId),
-    Rename { id: AccountId, name: String },
-    Policy { id: AccountId, policy: Policy },
+    Rename {
+        id: AccountId,
+        name: String,
+    },
+    Policy {
+        id: AccountId,
+        policy: Policy,
+    },
     /// The person's answer to a `ChatEvent::Question`: send at level 0 (true) or keep waiting.
-    Answer { contact: AccountId, number: u64, send: bool },
+    Answer {
+        contact: AccountId,
+        number: u64,
+        send: bool,
+    },
     /// A page of messages before the message `before`, or the newest page. Answered by `Event::History`.
-    LoadHistory { contact: AccountId, before: Option<u64> },
+    LoadHistory {
+        contact: AccountId,
+        before: Option<u64>,
+    },
     /// Everything up to this message was seen.
-    MarkRead { contact: AccountId, number: u64 },
+    MarkRead {
+        contact: AccountId,
+        number: u64,
+    },
     Unlock(Secret),
-    Create { passphrase: Secret, name: String, class: Class, tickets: Vec<String> },
+    Create {
+        passphrase: Secret,
+        name: String,
+        class: Class,
+        tickets: Vec<String>,
+    },
     /// To the clipboard of the terminal.
     Copy(String),
     Bell,
@@ -80,6 +129,9 @@ pub enum Command {
 impl Command {
     /// Does the terminal itself carry it out?
     pub fn is_for_terminal(&self) -> bool {
-        matches!(self, Command::Copy(_) | Command::Bell | Command::Title(_) | Command::Suspend)
+        matches!(
+            self,
+            Command::Copy(_) | Command::Bell | Command::Title(_) | Command::Suspend
+        )
     }
 }

@@ -58,12 +58,20 @@ pub struct Field {
 
 impl Field {
     pub fn new(max: usize) -> Field {
-        Field { text: Zeroizing::new(String::with_capacity(max)), cursor: 0, max, hidden: false }
+        Field {
+            text: Zeroizing::new(String::with_capacity(max)),
+            cursor: 0,
+            max,
+            hidden: false,
+        }
     }
 
     /// For passphrases: debug output shows nothing.
     pub fn hidden(max: usize) -> Field {
-        Field { hidden: true, ..Field::new(max) }
+        Field {
+            hidden: true,
+            ..Field::new(max)
+        }
     }
 
     pub fn text(&self) -> &str {
@@ -140,35 +148,58 @@ impl Field {
     /// An insertion or removal may join graphemes: the cursor moves behind the joined one.
     fn settle(&mut self) {
         let cursor = self.cursor;
-        self.cursor = self.boundaries().find(|at| *at >= cursor).unwrap_or(self.text.len());
+        let settled = self.boundaries().find(|at| *at >= cursor);
+        self.cursor = settled.unwrap_or(self.text.len());
     }
 
     fn boundaries(&self) -> impl Iterator<Item = usize> + '_ {
-        self.text.grapheme_indices(true).map(|(at, _)| at).chain(std::iter::once(self.text.len()))
+        self.text
+            .grapheme_indices(true)
+            .map(|(at, _)| at)
+            .chain(std::iter::once(self.text.len()))
     }
 
     fn left(&self) -> usize {
-        self.boundaries().take_while(|at| *at < self.cursor).last().unwrap_or(0)
+        self.boundaries()
+            .take_while(|at| *at < self.cursor)
+            .last()
+            .unwrap_or(0)
     }
 
     fn right(&self) -> usize {
-        self.boundaries().find(|at| *at > self.cursor).unwrap_or(self.text.len())
+        self.boundaries()
+            .find(|at| *at > self.cursor)
+            .unwrap_or(self.text.len())
     }
 
     fn word_left(&self) -> usize {
-        self.text[..self.cursor].unicode_word_indices().map(|(at, _)| at).last().unwrap_or(0)
+        self.text[..self.cursor]
+            .unicode_word_indices()
+            .map(|(at, _)| at)
+            .last()
+            .unwrap_or(0)
     }
 
     fn word_right(&self) -> usize {
         let rest = &self.text[self.cursor..];
-        rest.unicode_word_indices().map(|(at, word)| self.cursor + at + word.len()).next().unwrap_or(self.text.len())
+        rest.unicode_word_indices()
+            .map(|(at, word)| self.cursor + at + word.len())
+            .next()
+            .unwrap_or(self.text.len())
     }
 }
 
 impl fmt::Debug for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = if self.hidden { "[hidden]" } else { self.text.as_str() };
-        f.debug_struct("Field").field("text", &shown).field("cursor", &self.cursor).finish()
+        let shown = if self.hidden {
+            "[hidden]"
+        } else {
+            self.text.as_str()
+        };
+        f.debug_struct("Field")
+            .field("text", &shown)
+            .field("cursor", &self.cursor)
+            .finish()
     }
 }
 

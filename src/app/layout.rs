@@ -19,7 +19,12 @@ pub struct Area {
 
 impl Area {
     pub fn new(x: u16, y: u16, width: u16, height: u16) -> Area {
-        Area { x, y, width, height }
+        Area {
+            x,
+            y,
+            width,
+            height,
+        }
     }
 }
 
@@ -67,7 +72,11 @@ pub fn main(width: u16, height: u16, rows: u16) -> MainLayout {
     let breadth = breadth(width);
     let tight = breadth == Breadth::Narrow;
     // rules: below the header; below the contact line; above the promise; above the hints
-    let frame = if tight { 1 + 1 + 1 + 1 + 1 } else { 1 + 1 + 2 + 1 + 1 + 1 + 1 };
+    let frame = if tight {
+        1 + 1 + 1 + 1 + 1
+    } else {
+        1 + 1 + 2 + 1 + 1 + 1 + 1
+    };
     let spare = height.saturating_sub(frame + 3);
     let composer_rows = rows.clamp(1, COMPOSER_ROWS_MAX).min(spare.max(1));
     let header = Area::new(0, 0, width, 1);
@@ -123,7 +132,10 @@ mod tests {
             for height in MIN_HEIGHT..=60 {
                 for rows in [0, 1, 5, 90] {
                     let l = main(width, height, rows);
-                    assert!(l.history.height >= 2 && l.composer.height >= 1, "{width}x{height}: {l:?}");
+                    assert!(
+                        l.history.height >= 2 && l.composer.height >= 1,
+                        "{width}x{height}: {l:?}"
+                    );
                     assert!(l.history.y + l.history.height < l.promise.y + 1);
                     assert!(l.composer.y + l.composer.height <= l.hints.y);
                     assert!(l.history.x + l.history.width <= width);

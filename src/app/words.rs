@@ -25,7 +25,9 @@ pub fn secrecy(level: Secrecy) -> String {
 pub fn secrecy_headline(level: Secrecy) -> &'static str {
     match level {
         Secrecy::Sealed => "NO forward secrecy",
-        Secrecy::EpochPrekey { .. } => "forward secret once the receiving device has erased its key",
+        Secrecy::EpochPrekey { .. } => {
+            "forward secret once the receiving device has erased its key"
+        }
         Secrecy::OnceOpened => "forward secret once opened",
         Secrecy::ForwardSecret => "forward secret",
     }
@@ -57,13 +59,26 @@ pub struct Section {
 }
 
 fn section(title: &'static str, points: &[&str]) -> Section {
-    Section { title, points: points.iter().map(|p| (*p).to_owned()).collect() }
+    Section {
+        title,
+        points: points.iter().map(|p| (*p).to_owned()).collect(),
+    }
 }
 
 /// Which key, why, what it means, what it does not mean: for the details of a message.
 pub fn explain(message: &MessageView, contact: &str, zone: &TimeZone) -> Vec<Section> {
-    let (sender, receiver) = if message.mine { ("you", contact) } else { (contact, "you") };
-    let theirs = |name: &str| if name == "you" { "your".to_owned() } else { format!("{name}'s") };
+    let (sender, receiver) = if message.mine {
+        ("you", contact)
+    } else {
+        (contact, "you")
+    };
+    let theirs = |name: &str| {
+        if name == "you" {
+            "your".to_owned()
+        } else {
+            format!("{name}'s")
+        }
+    };
     let (to, from) = (theirs(receiver), theirs(sender));
     let mut out = Vec::new();
     match message.secrecy {
@@ -131,7 +146,10 @@ pub fn explain(message: &MessageView, contact: &str, zone: &TimeZone) -> Vec<Sec
                     waiting.into(),
                 ],
             });
-            out.push(section("What it does not mean", &["It is not forward secret yet. If it is never opened, it never will be."]));
+            out.push(section(
+                "What it does not mean",
+                &["It is not forward secret yet. If it is never opened, it never will be."],
+            ));
         }
         Secrecy::ForwardSecret => {
             out.push(Section {
@@ -153,9 +171,15 @@ pub fn explain(message: &MessageView, contact: &str, zone: &TimeZone) -> Vec<Sec
         last.points.push("The copy in your history is protected by your passphrase, not by forward secrecy. Backups and worn flash memory \
                           may keep remnants of what was erased."
             .into());
-        last.points.push("A future quantum computer may open a recording: no part of this is post-quantum.".into());
+        last.points.push(
+            "A future quantum computer may open a recording: no part of this is post-quantum."
+                .into(),
+        );
     }
-    out.push(Section { title: "Delivery", points: vec![explain_delivery(message, contact, zone)] });
+    out.push(Section {
+        title: "Delivery",
+        points: vec![explain_delivery(message, contact, zone)],
+    });
     out
 }
 
@@ -165,13 +189,23 @@ fn explain_delivery(message: &MessageView, contact: &str, zone: &TimeZone) -> St
         return format!("Saved on this device {time}. Your device acknowledged it after that.");
     }
     match message.delivery {
-        Delivery::Queued => format!("On this device since {time}; it has not left yet. It leaves only while paratox runs."),
+        Delivery::Queued => format!(
+            "On this device since {time}; it has not left yet. It leaves only while paratox runs."
+        ),
         Delivery::Sent => {
-            format!("Written {time}. It left towards {contact} at least once; no acknowledgement yet. It is sent again until one comes.")
+            format!(
+                "Written {time}. It left towards {contact} at least once; no acknowledgement yet. It is sent again until one comes."
+            )
         }
-        Delivery::Delivered => format!("Written {time}. {contact}'s device has it on disk and said so. That is not proof that a person read it."),
-        Delivery::Failed => format!("Written {time}. It was given up; {contact} did not get it as far as is known."),
-        Delivery::Expired => format!("Written {time}. Its time ran out before {contact} fetched it."),
+        Delivery::Delivered => format!(
+            "Written {time}. {contact}'s device has it on disk and said so. That is not proof that a person read it."
+        ),
+        Delivery::Failed => {
+            format!("Written {time}. It was given up; {contact} did not get it as far as is known.")
+        }
+        Delivery::Expired => {
+            format!("Written {time}. Its time ran out before {contact} fetched it.")
+        }
     }
 }
 
@@ -184,19 +218,27 @@ pub struct Promise {
 }
 
 pub fn promise(contact: &ContactView) -> Promise {
-    let blocked = |text: &str| Promise { level: None, text: text.into() };
+    let blocked = |text: &str| Promise {
+        level: None,
+        text: text.into(),
+    };
     match contact.state {
         ContactState::Blocked => blocked("blocked: nothing is sent and nothing is taken"),
         ContactState::Declined => blocked("declined: nothing is sent"),
         ContactState::Asking => blocked("asks to talk: F6 to decide"),
         ContactState::Asked => blocked("asked, no answer yet: messages wait here"),
-        ContactState::Accepted if contact.session => {
-            Promise { level: Some(Secrecy::OnceOpened), text: "the next message is forward secret once opened".into() }
-        }
+        ContactState::Accepted if contact.session => Promise {
+            level: Some(Secrecy::OnceOpened),
+            text: "the next message is forward secret once opened".into(),
+        },
         ContactState::Accepted => blocked(match contact.policy {
-            Policy::Ask => "no session yet: messages wait; you are asked before any goes without forward secrecy",
+            Policy::Ask => {
+                "no session yet: messages wait; you are asked before any goes without forward secrecy"
+            }
             Policy::Wait => "no session yet: messages wait for one",
-            Policy::ForwardSecretOnly => "no session yet: messages wait; never sent without forward secrecy",
+            Policy::ForwardSecretOnly => {
+                "no session yet: messages wait; never sent without forward secrecy"
+            }
         }),
     }
 }
@@ -236,7 +278,11 @@ pub fn daily_gigabytes(class: Class) -> (f64, f64) {
 /// `normal  6 cells/s on each link: 1.2 to 3.4 GB a day each way`.
 pub fn class_line(class: Class) -> String {
     let (least, most) = daily_gigabytes(class);
-    format!("{:<7} {:>2} cells/s on each link: {least:.1} to {most:.1} GB a day each way", class.word(), class.link_rate())
+    format!(
+        "{:<7} {:>2} cells/s on each link: {least:.1} to {most:.1} GB a day each way",
+        class.word(),
+        class.link_rate()
+    )
 }
 
 /// What the program does not protect against, in its own words.
@@ -263,7 +309,13 @@ mod tests {
         for erase_day in [0, 20_800, 20_815, u32::MAX] {
             assert!(2 + secrecy(Secrecy::EpochPrekey { erase_day }).len() <= SECRECY_WIDTH_DATED);
         }
-        for state in [Delivery::Queued, Delivery::Sent, Delivery::Delivered, Delivery::Failed, Delivery::Expired] {
+        for state in [
+            Delivery::Queued,
+            Delivery::Sent,
+            Delivery::Delivered,
+            Delivery::Failed,
+            Delivery::Expired,
+        ] {
             assert!(2 + delivery(state).len() <= DELIVERY_WIDTH);
         }
     }
@@ -271,7 +323,10 @@ mod tests {
     #[test]
     fn the_daily_traffic_follows_from_the_rates() {
         let (least, most) = daily_gigabytes(Class::Normal);
-        assert!((1.2..1.3).contains(&least) && (3.3..3.4).contains(&most), "{least} {most}");
+        assert!(
+            (1.2..1.3).contains(&least) && (3.3..3.4).contains(&most),
+            "{least} {most}"
+        );
         assert!(class_line(Class::Fast).contains("GB a day"));
     }
 }

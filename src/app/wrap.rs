@@ -91,7 +91,10 @@ pub fn cut(line: &str, columns: usize, mark: &str) -> String {
 /// Cuts or fills a line to exactly `columns` columns.
 pub fn fit(line: &str, columns: usize, mark: &str) -> String {
     let mut out = cut(line, columns, mark);
-    out.extend(std::iter::repeat_n(' ', columns.saturating_sub(width(&out))));
+    out.extend(std::iter::repeat_n(
+        ' ',
+        columns.saturating_sub(width(&out)),
+    ));
     out
 }
 

@@ -27,8 +27,16 @@ pub fn clean(text: &str) -> String {
 pub fn clean_line(text: &str) -> String {
     let mut line = settle(unify_breaks(text));
     loop {
-        let visible: String = line.chars().map(|c| if c == '\n' { ' ' } else { c }).filter(|c| !MARKS.contains(c)).collect();
-        let single = visible.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        let visible: String = line
+            .chars()
+            .map(|c| if c == '\n' { ' ' } else { c })
+            .filter(|c| !MARKS.contains(c))
+            .collect();
+        let single = visible
+            .split(' ')
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ");
         let cut: String = single.graphemes(true).take(NAME_MAX).collect();
         let next = settle(cut.trim().to_owned());
         if next == line {
@@ -61,7 +69,10 @@ fn unify_breaks(text: &str) -> String {
 /// Removes until nothing is left to remove. Each round only shortens, so it ends.
 fn settle(mut text: String) -> String {
     loop {
-        let shown: String = text.chars().filter(|c| *c == '\n' || is_shown(*c)).collect();
+        let shown: String = text
+            .chars()
+            .filter(|c| *c == '\n' || is_shown(*c))
+            .collect();
         let next = cap_graphemes(&drop_loose_joiners(&shown));
         if next == text {
             return text;
@@ -105,7 +116,8 @@ fn drop_loose_joiners(text: &str) -> String {
     let mut before = None;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        let keep = !joiner(c) || (before.is_some_and(beyond) && chars.peek().copied().is_some_and(beyond));
+        let keep =
+            !joiner(c) || (before.is_some_and(beyond) && chars.peek().copied().is_some_and(beyond));
         if keep {
             out.push(c);
             before = Some(c);
@@ -115,7 +127,9 @@ fn drop_loose_joiners(text: &str) -> String {
 }
 
 fn cap_graphemes(text: &str) -> String {
-    text.graphemes(true).flat_map(|g| g.chars().take(GRAPHEME_MAX)).collect()
+    text.graphemes(true)
+        .flat_map(|g| g.chars().take(GRAPHEME_MAX))
+        .collect()
 }
 
 #[cfg(test)]
@@ -132,7 +146,10 @@ mod tests {
 
     #[test]
     fn direction_overrides_and_isolates_are_removed() {
-        assert_eq!(clean("pay \u{202E}eno\u{202C} \u{2066}two\u{2069}"), "pay eno two");
+        assert_eq!(
+            clean("pay \u{202E}eno\u{202C} \u{2066}two\u{2069}"),
+            "pay eno two"
+        );
         assert_eq!(clean("a\u{200E}\u{200F}\u{061C}b"), "ab");
     }
 
@@ -145,13 +162,23 @@ mod tests {
 
     #[test]
     fn line_breaks_of_all_systems_stay_as_one_kind() {
-        assert_eq!(clean("a\r\nb\rc\nd\u{2028}e\u{2029}f\u{85}g"), "a\nb\nc\nd\ne\nf\ng");
+        assert_eq!(
+            clean("a\r\nb\rc\nd\u{2028}e\u{2029}f\u{85}g"),
+            "a\nb\nc\nd\ne\nf\ng"
+        );
         assert_eq!(clean("a\tb"), "a    b");
     }
 
     #[test]
     fn emoji_families_and_persian_survive() {
-        for text in ["👩\u{200D}👧\u{200D}👦", "❤\u{FE0F}", "می\u{200C}خواهم", "漢字", "é", "e\u{301}"] {
+        for text in [
+            "👩\u{200D}👧\u{200D}👦",
+            "❤\u{FE0F}",
+            "می\u{200C}خواهم",
+            "漢字",
+            "é",
+            "e\u{301}",
+        ] {
             assert_eq!(clean(text), text);
         }
         assert_eq!(clean("a\u{200D}b\u{200C}"), "ab");
@@ -169,7 +196,10 @@ mod tests {
     fn a_name_stays_on_its_line_and_cannot_wear_our_marks() {
         assert_eq!(clean_line("  Bob\n\u{1b}[2J ⬢ fs \t x "), "Bob [2J fs x");
         assert_eq!(clean_line("\u{200B}\n\t"), "");
-        assert_eq!(clean_line(&"界".repeat(1000)).graphemes(true).count(), NAME_MAX);
+        assert_eq!(
+            clean_line(&"界".repeat(1000)).graphemes(true).count(),
+            NAME_MAX
+        );
     }
 
     proptest! {
