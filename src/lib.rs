@@ -24,4 +24,5 @@ pub mod app;
 pub mod crypto;
 pub mod messenger;
 pub mod node;
+pub mod tui;
 pub mod wire;

@@ -221,8 +221,8 @@ fn may_still_grow(text: &str) -> bool {
     if lower != text && text.to_ascii_uppercase() != text {
         return false;
     }
-    let prefix = format!("{}1", AccountId::PREFIX);
-    match lower.strip_prefix(&prefix) {
+    let prefix = "px1";
+    match lower.strip_prefix(prefix) {
         Some(data) => data.chars().all(|c| CHARACTERS.contains(c)),
         None => prefix.starts_with(&lower),
     }

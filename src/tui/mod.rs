@@ -1,0 +1,9 @@
+//! Views and terminal: the only room that names `ratatui` and `crossterm`.
+//!
+//! `view` draws `App` into cells, `keys` translates what the terminal reports, `terminal` owns every escape sequence, `run` is the loop
+//! between them. Not here: what a key or an event does (`app::update`).
+
+pub mod composer;
+mod pen;
+pub mod theme;
+pub mod view;
