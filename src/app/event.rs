@@ -43,6 +43,10 @@ pub enum Event {
         messages: Vec<MessageView>,
         older: bool,
     },
+    /// `Command::LoadHistory` could not be answered; scrolling asks again.
+    HistoryFailed {
+        contact: AccountId,
+    },
     /// Whose profile this is. `name` is the profile's, shown in the header.
     Identity {
         id: AccountId,

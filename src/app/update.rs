@@ -49,6 +49,12 @@ pub fn update(app: &mut App, event: Event, now: Now) -> Vec<Command> {
             messages,
             older,
         } => app.history(contact, messages, older),
+        Event::HistoryFailed { contact } => {
+            if let Some(conversation) = app.conversations.get_mut(&contact) {
+                conversation.loading = false;
+            }
+            app.say("the history could not be read now");
+        }
         Event::Identity { id, name } => {
             app.me = Some(super::Identity {
                 id,

@@ -21,7 +21,10 @@ pub struct ComposerBox {
 
 impl Default for ComposerBox {
     fn default() -> ComposerBox {
-        ComposerBox { area: fresh(Vec::new()), known: Composer::default() }
+        ComposerBox {
+            area: fresh(Vec::new()),
+            known: Composer::default(),
+        }
     }
 }
 
@@ -50,7 +53,8 @@ impl ComposerBox {
         }
         let (row, column) = composer.cursor();
         let bounded = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-        self.area.move_cursor(CursorMove::Jump(bounded(row), bounded(column)));
+        self.area
+            .move_cursor(CursorMove::Jump(bounded(row), bounded(column)));
         self.known = composer.clone();
     }
 
@@ -115,14 +119,26 @@ mod tests {
         for letter in "hé 漢".chars() {
             last = Some(boxed.insert(letter));
         }
-        assert_eq!(last, Some(Event::Composed { text: "hé 漢".into(), row: 0, column: 4 }));
-        assert!(matches!(boxed.edit(Edit::Undo), Event::Composed { text, .. } if text.len() < "hé 漢".len()));
+        assert_eq!(
+            last,
+            Some(Event::Composed {
+                text: "hé 漢".into(),
+                row: 0,
+                column: 4
+            })
+        );
+        assert!(
+            matches!(boxed.edit(Edit::Undo), Event::Composed { text, .. } if text.len() < "hé 漢".len())
+        );
         let mut composer = Composer::default();
         composer.set("two\nrows");
         boxed.follow(&composer);
         assert_eq!(boxed.text(), "two\nrows");
         boxed.follow(&Composer::default());
         assert_eq!(boxed.text(), "");
-        assert!(matches!(boxed.edit(Edit::Undo), Event::Composed { text, .. } if text.is_empty()), "a sent text cannot be undone into view");
+        assert!(
+            matches!(boxed.edit(Edit::Undo), Event::Composed { text, .. } if text.is_empty()),
+            "a sent text cannot be undone into view"
+        );
     }
 }

@@ -4,6 +4,12 @@
 //! between them. Not here: what a key or an event does (`app::update`).
 
 pub mod composer;
+pub mod keys;
 mod pen;
+pub mod run;
+mod signals;
+pub mod terminal;
 pub mod theme;
 pub mod view;
+
+pub use run::{ExitReason, run};

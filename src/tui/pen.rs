@@ -38,7 +38,13 @@ impl Pen<'_> {
         let text = cut(text, room, self.theme.symbols().more);
         let mut used = 0;
         for grapheme in text.graphemes(true) {
-            let shown = if self.theme.ascii_only && !grapheme.is_ascii() { "?" } else { grapheme };
+            // text was cleaned at the door; a cell is the last place where a control character could still pass
+            let foreign = self.theme.ascii_only && !grapheme.is_ascii();
+            let shown = if foreign || grapheme.chars().any(char::is_control) {
+                "?"
+            } else {
+                grapheme
+            };
             let wide = grapheme_width(shown);
             if wide == 0 || used + wide > room {
                 continue;
@@ -76,9 +82,20 @@ impl Pen<'_> {
     }
 
     /// Left pieces, right pieces; where both do not fit the left ones are cut.
-    pub fn ends(&mut self, x: u16, y: u16, columns: usize, left: &[Piece<'_>], right: &[Piece<'_>]) {
+    pub fn ends(
+        &mut self,
+        x: u16,
+        y: u16,
+        columns: usize,
+        left: &[Piece<'_>],
+        right: &[Piece<'_>],
+    ) {
         let wide: usize = right.iter().map(|(text, _)| width(text)).sum();
-        let taken = if wide + 1 < columns { self.line_right(x, y, columns, right) + 1 } else { 0 };
+        let taken = if wide + 1 < columns {
+            self.line_right(x, y, columns, right) + 1
+        } else {
+            0
+        };
         self.line(x, y, columns.saturating_sub(taken), left);
     }
 
@@ -88,11 +105,27 @@ impl Pen<'_> {
     }
 
     /// A rule with words in it: `─ 2 new ─────`.
-    pub fn titled_rule(&mut self, x: u16, y: u16, columns: u16, title: &str, centred: bool, role: Role) {
+    pub fn titled_rule(
+        &mut self,
+        x: u16,
+        y: u16,
+        columns: u16,
+        title: &str,
+        centred: bool,
+        role: Role,
+    ) {
         self.rule(x, y, columns);
-        let title = cut(&format!(" {title} "), usize::from(columns.saturating_sub(2)), self.theme.symbols().more);
+        let title = cut(
+            &format!(" {title} "),
+            usize::from(columns.saturating_sub(2)),
+            self.theme.symbols().more,
+        );
         let wide = u16::try_from(width(&title)).unwrap_or(columns);
-        let at = if centred { x + columns.saturating_sub(wide) / 2 } else { x + 1 };
+        let at = if centred {
+            x + columns.saturating_sub(wide) / 2
+        } else {
+            x + 1
+        };
         self.text(at, y, usize::from(wide), &title, role);
     }
 
@@ -122,13 +155,29 @@ impl Pen<'_> {
         let (right, bottom) = (area.x + area.width - 1, area.y + area.height - 1);
         let across = s.horizontal.repeat(usize::from(area.width - 2));
         let all = usize::from(area.width);
-        self.text(area.x, area.y, all, &format!("{}{across}{}", s.corners[0], s.corners[1]), Role::Muted);
-        self.text(area.x, bottom, all, &format!("{}{across}{}", s.corners[2], s.corners[3]), Role::Muted);
+        self.text(
+            area.x,
+            area.y,
+            all,
+            &format!("{}{across}{}", s.corners[0], s.corners[1]),
+            Role::Muted,
+        );
+        self.text(
+            area.x,
+            bottom,
+            all,
+            &format!("{}{across}{}", s.corners[2], s.corners[3]),
+            Role::Muted,
+        );
         for y in area.y + 1..bottom {
             self.text(area.x, y, 1, s.vertical, Role::Muted);
             self.text(right, y, 1, s.vertical, Role::Muted);
         }
-        let title = fit(&format!(" {title} "), width(title).saturating_add(2).min(all.saturating_sub(4)), s.more);
+        let title = fit(
+            &format!(" {title} "),
+            width(title).saturating_add(2).min(all.saturating_sub(4)),
+            s.more,
+        );
         self.text(area.x + 1, area.y, all - 2, &title, Role::Heading);
         Area::new(area.x + 2, area.y + 1, area.width - 4, area.height - 2)
     }

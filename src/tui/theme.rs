@@ -74,20 +74,40 @@ const ASCII: Symbols = Symbols {
 };
 
 impl Theme {
-    pub const COLOUR: Theme = Theme { colour: true, glyphs: Glyphs::Unicode, ascii_only: false };
-    pub const MONO: Theme = Theme { colour: false, glyphs: Glyphs::Unicode, ascii_only: false };
-    pub const ASCII: Theme = Theme { colour: false, glyphs: Glyphs::Ascii, ascii_only: true };
+    pub const COLOUR: Theme = Theme {
+        colour: true,
+        glyphs: Glyphs::Unicode,
+        ascii_only: false,
+    };
+    pub const MONO: Theme = Theme {
+        colour: false,
+        glyphs: Glyphs::Unicode,
+        ascii_only: false,
+    };
+    pub const ASCII: Theme = Theme {
+        colour: false,
+        glyphs: Glyphs::Ascii,
+        ascii_only: true,
+    };
 
     /// From the environment: `NO_COLOR` (set and not empty) means no colour; `TERM=linux` and locales without UTF-8 mean ASCII symbols.
     /// `get` reads a variable.
     pub fn detect(get: impl Fn(&str) -> Option<String>) -> Theme {
         let set = |name: &str| get(name).filter(|value| !value.is_empty());
-        let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")).unwrap_or_default().to_lowercase();
+        let locale = set("LC_ALL")
+            .or_else(|| set("LC_CTYPE"))
+            .or_else(|| set("LANG"))
+            .unwrap_or_default()
+            .to_lowercase();
         let utf8 = locale.contains("utf-8") || locale.contains("utf8");
         let linux = set("TERM").is_some_and(|term| term == "linux");
         Theme {
             colour: set("NO_COLOR").is_none(),
-            glyphs: if utf8 && !linux { Glyphs::Unicode } else { Glyphs::Ascii },
+            glyphs: if utf8 && !linux {
+                Glyphs::Unicode
+            } else {
+                Glyphs::Ascii
+            },
             ascii_only: !utf8,
         }
     }
@@ -112,7 +132,10 @@ impl Theme {
             Role::Accent => self.tint(s.add_modifier(Modifier::BOLD), Color::Cyan),
             Role::Good => self.tint(s, Color::Green),
             Role::Warn => self.tint(s.add_modifier(Modifier::BOLD), Color::Yellow),
-            Role::Danger => self.tint(s.add_modifier(Modifier::BOLD | Modifier::REVERSED), Color::Red),
+            Role::Danger => self.tint(
+                s.add_modifier(Modifier::BOLD | Modifier::REVERSED),
+                Color::Red,
+            ),
             Role::Selection => s.add_modifier(Modifier::REVERSED),
         }
     }
@@ -164,16 +187,33 @@ mod tests {
     use super::*;
 
     fn env<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
-        move |name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
+        move |name| {
+            pairs
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| (*v).to_owned())
+        }
     }
 
     #[test]
     fn the_environment_decides_colour_and_symbols() {
-        assert_eq!(Theme::detect(env(&[("LANG", "en_US.UTF-8"), ("TERM", "xterm")])), Theme::COLOUR);
-        assert_eq!(Theme::detect(env(&[("LANG", "en_US.UTF-8"), ("NO_COLOR", "1")])), Theme::MONO);
+        assert_eq!(
+            Theme::detect(env(&[("LANG", "en_US.UTF-8"), ("TERM", "xterm")])),
+            Theme::COLOUR
+        );
+        assert_eq!(
+            Theme::detect(env(&[("LANG", "en_US.UTF-8"), ("NO_COLOR", "1")])),
+            Theme::MONO
+        );
         assert!(Theme::detect(env(&[("LANG", "C.UTF-8"), ("NO_COLOR", "")])).colour);
-        assert_eq!(Theme::detect(env(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")])).glyphs, Glyphs::Ascii);
-        assert_eq!(Theme::detect(env(&[("LANG", "de_DE.utf8"), ("TERM", "linux")])).glyphs, Glyphs::Ascii);
+        assert_eq!(
+            Theme::detect(env(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")])).glyphs,
+            Glyphs::Ascii
+        );
+        assert_eq!(
+            Theme::detect(env(&[("LANG", "de_DE.utf8"), ("TERM", "linux")])).glyphs,
+            Glyphs::Ascii
+        );
     }
 
     #[test]

@@ -19,7 +19,11 @@ pub fn draw(add: &AddContact, pen: &mut Pen<'_>) {
     let narrow = columns < 60;
     let last = inner.y + inner.height.saturating_sub(1);
     let mut y = inner.y;
-    let title = if narrow { "AccountID (spaces and case do not matter)" } else { "Paste or type the AccountID (spaces, line breaks and case do not matter)" };
+    let title = if narrow {
+        "AccountID (spaces and case do not matter)"
+    } else {
+        "Paste or type the AccountID (spaces, line breaks and case do not matter)"
+    };
     pen.text(inner.x, y, columns, title, Role::Text);
     y += 1;
     y = id_rows(add, pen, inner.x, y, columns, last);
@@ -30,13 +34,38 @@ pub fn draw(add: &AddContact, pen: &mut Pen<'_>) {
         }
     }
     y += 1;
-    let (name, message) = if narrow { ("Name     ", "Message  ") } else { ("Name for this contact (only on this computer)   ", "First message (optional, travels with the request)   ") };
-    let label = crate::app::wrap::width(if narrow { message } else { name }).max(crate::app::wrap::width(message));
-    for (title, field, stop) in [(name, &add.name, Stop::Name), (message, &add.message, Stop::Message)] {
+    let (name, message) = if narrow {
+        ("Name     ", "Message  ")
+    } else {
+        (
+            "Name for this contact (only on this computer)   ",
+            "First message (optional, travels with the request)   ",
+        )
+    };
+    let label = crate::app::wrap::width(if narrow { message } else { name })
+        .max(crate::app::wrap::width(message));
+    for (title, field, stop) in [
+        (name, &add.name, Stop::Name),
+        (message, &add.message, Stop::Message),
+    ] {
         if y < last {
             let active = add.stop == stop;
-            pen.text(inner.x, y, label, title, if active { Role::Heading } else { Role::Text });
-            input(pen, inner.x + u16::try_from(label).unwrap_or(0), y, columns.saturating_sub(label), field, false, active);
+            pen.text(
+                inner.x,
+                y,
+                label,
+                title,
+                if active { Role::Heading } else { Role::Text },
+            );
+            input(
+                pen,
+                inner.x + u16::try_from(label).unwrap_or(0),
+                y,
+                columns.saturating_sub(label),
+                field,
+                false,
+                active,
+            );
             y += 1;
         }
     }
@@ -50,7 +79,11 @@ pub fn draw(add: &AddContact, pen: &mut Pen<'_>) {
             (false, true) => Role::Heading,
             (false, false) => Role::Muted,
         };
-        let mark = if add.stop == Stop::Add { "> [ Add ]" } else { "  [ Add ]" };
+        let mark = if add.stop == Stop::Add {
+            "> [ Add ]"
+        } else {
+            "  [ Add ]"
+        };
         let used = pen.text(inner.x, y, columns, mark, role);
         let note = match &add.problem {
             Some(problem) => problem.as_str(),
@@ -58,7 +91,17 @@ pub fn draw(add: &AddContact, pen: &mut Pen<'_>) {
             None => "Enter asks this person; nothing is sent before",
         };
         let at = inner.x + u16::try_from(used + 2).unwrap_or(0);
-        pen.text(at, y, columns.saturating_sub(used + 2), note, if add.problem.is_some() { Role::Warn } else { Role::Muted });
+        pen.text(
+            at,
+            y,
+            columns.saturating_sub(used + 2),
+            note,
+            if add.problem.is_some() {
+                Role::Warn
+            } else {
+                Role::Muted
+            },
+        );
     }
     box_hints(pen, inner, Context::Add);
 }
@@ -83,14 +126,24 @@ fn id_rows(add: &AddContact, pen: &mut Pen<'_>, x: u16, y: u16, columns: usize, 
         }
         let column = |i: usize| u16::try_from(2 + i + i / GROUP).unwrap_or(0);
         for (i, letter) in letters.iter().skip(row * in_row).take(in_row).enumerate() {
-            let role = if wrong == Some(row * in_row + i) { Role::Danger } else { Role::Text };
+            let role = if wrong == Some(row * in_row + i) {
+                Role::Danger
+            } else {
+                Role::Text
+            };
             pen.text(x + column(i), y, 1, &letter.to_string(), role);
         }
         if active && cursor / in_row == row {
             pen.select_row(x + column(cursor % in_row), y, 1);
         }
-        let counter = if columns < 60 { format!("{count}/{ID_CHARACTERS}") } else { format!("{count} of {ID_CHARACTERS} characters") };
-        let marked = wrong.filter(|at| at / in_row == row).map(|at| column(at % in_row));
+        let counter = if columns < 60 {
+            format!("{count}/{ID_CHARACTERS}")
+        } else {
+            format!("{count} of {ID_CHARACTERS} characters")
+        };
+        let marked = wrong
+            .filter(|at| at / in_row == row)
+            .map(|at| column(at % in_row));
         if row == rows - 1 && columns >= 60 {
             pen.line_right(x, y, columns, &[(&counter, counter_role(add, count))]);
         }
@@ -120,20 +173,47 @@ fn counter_role(add: &AddContact, count: usize) -> Role {
 
 fn verdict(add: &AddContact, pen: &Pen<'_>, columns: usize) -> Vec<(String, Role)> {
     let s = pen.theme.symbols();
-    let lines = |text: String, role: Role| wrap(&text, columns).into_iter().map(move |l| (l, role)).collect::<Vec<_>>();
+    let lines = |text: String, role: Role| {
+        wrap(&text, columns)
+            .into_iter()
+            .map(move |l| (l, role))
+            .collect::<Vec<_>>()
+    };
     match &add.check {
-        Check::Empty => lines("Ask the person for it (F5 on the other screen), best by paper or in person.".into(), Role::Muted),
-        Check::Short => lines("Nothing wrong so far; the AccountID goes on.".into(), Role::Muted),
-        Check::Own => lines(format!("{} This is your own AccountID.", s.wrong), Role::Warn),
-        Check::Known(name) => lines(format!("{} You have this contact already: {name}.", s.wrong), Role::Warn),
+        Check::Empty => lines(
+            "Ask the person for it (F5 on the other screen), best by paper or in person.".into(),
+            Role::Muted,
+        ),
+        Check::Short => lines(
+            "Nothing wrong so far; the AccountID goes on.".into(),
+            Role::Muted,
+        ),
+        Check::Own => lines(
+            format!("{} This is your own AccountID.", s.wrong),
+            Role::Warn,
+        ),
+        Check::Known(name) => lines(
+            format!("{} You have this contact already: {name}.", s.wrong),
+            Role::Warn,
+        ),
         Check::Good(_) => lines(format!("{} A valid AccountID.", s.right), Role::Good),
         Check::Bad { reason, position } => {
-            let mut out = lines(format!("{} Not a valid AccountID: {reason}", s.wrong), Role::Warn);
+            let mut out = lines(
+                format!("{} Not a valid AccountID: {reason}", s.wrong),
+                Role::Warn,
+            );
             if let Some(at) = position {
-                let place = format!("  The likely place is marked: character {}, group {}. Compare with the original.", at + 1, at / GROUP + 1);
+                let place = format!(
+                    "  The likely place is marked: character {}, group {}. Compare with the original.",
+                    at + 1,
+                    at / GROUP + 1
+                );
                 out.extend(lines(place, Role::Text));
             }
-            out.extend(lines("  Nothing was looked up and nothing was sent.".into(), Role::Muted));
+            out.extend(lines(
+                "  Nothing was looked up and nothing was sent.".into(),
+                Role::Muted,
+            ));
             out
         }
     }

@@ -15,14 +15,27 @@ type Line = Vec<(String, Role)>;
 
 pub fn draw(filter: &Field, scroll: usize, pen: &mut Pen<'_>) {
     let whole = pen.area();
-    let area = centred(whole.width, whole.height.saturating_sub(2).max(3), BOX_MAX, 30);
+    let area = centred(
+        whole.width,
+        whole.height.saturating_sub(2).max(3),
+        BOX_MAX,
+        30,
+    );
     let inner = pen.frame(area, "Help");
     if inner.height < 3 {
         return;
     }
     let columns = usize::from(inner.width);
     pen.text(inner.x, inner.y, columns, "Type to filter: ", Role::Muted);
-    input(pen, inner.x + 16, inner.y, columns.saturating_sub(16), filter, false, true);
+    input(
+        pen,
+        inner.x + 16,
+        inner.y,
+        columns.saturating_sub(16),
+        filter,
+        false,
+        true,
+    );
     let lines = lines(filter.text(), columns, pen);
     box_hints(pen, inner, Context::Help);
     let body = Area::new(inner.x, inner.y + 1, inner.width, inner.height - 1);
@@ -37,8 +50,11 @@ fn lines(filter: &str, columns: usize, pen: &Pen<'_>) -> Vec<Line> {
     let mut out = Vec::new();
     let mut section = |title: &str, entries: Vec<(String, Vec<Line>)>| {
         let whole = title.to_lowercase().contains(&wanted);
-        let kept: Vec<Vec<Line>> =
-            entries.into_iter().filter(|(text, _)| whole || text.to_lowercase().contains(&wanted)).map(|(_, lines)| lines).collect();
+        let kept: Vec<Vec<Line>> = entries
+            .into_iter()
+            .filter(|(text, _)| whole || text.to_lowercase().contains(&wanted))
+            .map(|(_, lines)| lines)
+            .collect();
         if !kept.is_empty() {
             if !out.is_empty() {
                 out.push(Vec::new());
@@ -59,7 +75,11 @@ fn lines(filter: &str, columns: usize, pen: &Pen<'_>) -> Vec<Line> {
                 let text = format!("{} {}", line.keys, line.help);
                 let mut rows = paragraph(line.help, columns.saturating_sub(21), "", Role::Text);
                 for (i, row) in rows.iter_mut().enumerate() {
-                    let lead = if i == 0 { format!("  {left} ") } else { " ".repeat(21) };
+                    let lead = if i == 0 {
+                        format!("  {left} ")
+                    } else {
+                        " ".repeat(21)
+                    };
                     row.insert(0, (lead, Role::Accent));
                 }
                 (text, rows)
@@ -67,7 +87,15 @@ fn lines(filter: &str, columns: usize, pen: &Pen<'_>) -> Vec<Line> {
             .collect();
         section(context.title(), entries);
     }
-    let limits = words::LIMITS.iter().map(|limit| ((*limit).to_owned(), paragraph(limit, columns, "  - ", Role::Text))).collect();
+    let limits = words::LIMITS
+        .iter()
+        .map(|limit| {
+            (
+                (*limit).to_owned(),
+                paragraph(limit, columns, "  - ", Role::Text),
+            )
+        })
+        .collect();
     section("What paratox does not protect (/why)", limits);
     out
 }
@@ -91,13 +119,34 @@ fn entry(columns: usize, mark: String, role: Role, help: &str) -> (String, Vec<L
 
 fn secrecy_lines(columns: usize, pen: &Pen<'_>) -> Vec<(String, Vec<Line>)> {
     let line = |level: Secrecy, word: String, help: &str| {
-        entry(columns, format!("{} {word}", pen.theme.secrecy_symbol(level)), pen.theme.secrecy_role(level), help)
+        entry(
+            columns,
+            format!("{} {word}", pen.theme.secrecy_symbol(level)),
+            pen.theme.secrecy_role(level),
+            help,
+        )
     };
     vec![
-        line(Secrecy::ForwardSecret, words::secrecy(Secrecy::ForwardSecret), "forward secret: the keys are erased on both devices"),
-        line(Secrecy::OnceOpened, words::secrecy(Secrecy::OnceOpened), "becomes forward secret when the other device opens it"),
-        line(Secrecy::EpochPrekey { erase_day: 0 }, "erase due D".into(), "forward secret once the other device has erased its key, on day D or later"),
-        line(Secrecy::Sealed, words::secrecy(Secrecy::Sealed), "NO forward secrecy, for ever: sealed to the account key"),
+        line(
+            Secrecy::ForwardSecret,
+            words::secrecy(Secrecy::ForwardSecret),
+            "forward secret: the keys are erased on both devices",
+        ),
+        line(
+            Secrecy::OnceOpened,
+            words::secrecy(Secrecy::OnceOpened),
+            "becomes forward secret when the other device opens it",
+        ),
+        line(
+            Secrecy::EpochPrekey { erase_day: 0 },
+            "erase due D".into(),
+            "forward secret once the other device has erased its key, on day D or later",
+        ),
+        line(
+            Secrecy::Sealed,
+            words::secrecy(Secrecy::Sealed),
+            "NO forward secrecy, for ever: sealed to the account key",
+        ),
     ]
 }
 
@@ -110,7 +159,16 @@ fn delivery_lines(columns: usize, pen: &Pen<'_>) -> Vec<(String, Vec<Line>)> {
     ]
     .into_iter()
     .map(|(state, help)| {
-        entry(columns, format!("{} {}", pen.theme.delivery_symbol(state), words::delivery(state)), pen.theme.delivery_role(state), help)
+        entry(
+            columns,
+            format!(
+                "{} {}",
+                pen.theme.delivery_symbol(state),
+                words::delivery(state)
+            ),
+            pen.theme.delivery_role(state),
+            help,
+        )
     })
     .collect()
 }

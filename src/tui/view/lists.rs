@@ -26,15 +26,31 @@ fn state_word(contact: &ContactView) -> &'static str {
 pub fn contacts(app: &App, filter: &Field, cursor: usize, pen: &mut Pen<'_>) {
     let whole = pen.area();
     let found = app.filtered(filter.text());
-    let height = u16::try_from(found.len()).unwrap_or(u16::MAX).saturating_add(8).max(12);
-    let area = centred(whole.width, whole.height.saturating_sub(2).max(3), 76, height);
+    let height = u16::try_from(found.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(8)
+        .max(12);
+    let area = centred(
+        whole.width,
+        whole.height.saturating_sub(2).max(3),
+        76,
+        height,
+    );
     let inner = pen.frame(area, "Contacts");
     let columns = usize::from(inner.width);
     if inner.height < 5 {
         return;
     }
     pen.text(inner.x, inner.y, columns, "Find  ", Role::Muted);
-    input(pen, inner.x + 6, inner.y, columns.saturating_sub(6), filter, false, true);
+    input(
+        pen,
+        inner.x + 6,
+        inner.y,
+        columns.saturating_sub(6),
+        filter,
+        false,
+        true,
+    );
     let rows = usize::from(inner.height) - 5;
     let cursor = cursor.min(found.len().saturating_sub(1));
     let first = (cursor + 1).saturating_sub(rows.max(1));
@@ -48,18 +64,34 @@ pub fn contacts(app: &App, filter: &Field, cursor: usize, pen: &mut Pen<'_>) {
             right.push_str(&format!("{} queued  ", contact.queued));
         }
         right.push_str(state_word(contact));
-        pen.ends(inner.x, y, columns, &[(mark, Role::Accent), (&contact.name, Role::Text)], &[(&right, Role::Muted)]);
+        pen.ends(
+            inner.x,
+            y,
+            columns,
+            &[(mark, Role::Accent), (&contact.name, Role::Text)],
+            &[(&right, Role::Muted)],
+        );
         if i == cursor {
             pen.select_row(inner.x, y, inner.width);
         }
     }
     if found.is_empty() {
-        let words = if filter.is_empty() { "nobody yet: F7 adds a contact" } else { "nobody of that name" };
+        let words = if filter.is_empty() {
+            "nobody yet: F7 adds a contact"
+        } else {
+            "nobody of that name"
+        };
         pen.text(inner.x, inner.y + 2, columns, words, Role::Muted);
     }
     if let Some(contact) = found.get(cursor) {
         let line = format!("{}: {}", contact.name, words::policy(contact.policy));
-        pen.text(inner.x, inner.y + inner.height - 2, columns, &line, Role::Muted);
+        pen.text(
+            inner.x,
+            inner.y + inner.height - 2,
+            columns,
+            &line,
+            Role::Muted,
+        );
     }
     box_hints(pen, inner, Context::Contacts);
 }
@@ -67,7 +99,12 @@ pub fn contacts(app: &App, filter: &Field, cursor: usize, pen: &mut Pen<'_>) {
 pub fn requests(app: &App, cursor: usize, pen: &mut Pen<'_>) {
     let whole = pen.area();
     let requests = app.requests();
-    let area = centred(whole.width, whole.height.saturating_sub(2).max(3), BOX_MAX, 20);
+    let area = centred(
+        whole.width,
+        whole.height.saturating_sub(2).max(3),
+        BOX_MAX,
+        20,
+    );
     let inner = pen.frame(area, &format!("Requests ({})", requests.len()));
     let columns = usize::from(inner.width);
     if inner.height < 6 {
@@ -76,7 +113,13 @@ pub fn requests(app: &App, cursor: usize, pen: &mut Pen<'_>) {
     let bottom = inner.y + inner.height - 1;
     box_hints(pen, inner, Context::Requests);
     if requests.is_empty() {
-        pen.text(inner.x, inner.y, columns, "Nobody asks. Whoever has your AccountID can ask to talk to you.", Role::Muted);
+        pen.text(
+            inner.x,
+            inner.y,
+            columns,
+            "Nobody asks. Whoever has your AccountID can ask to talk to you.",
+            Role::Muted,
+        );
         return;
     }
     let cursor = cursor.min(requests.len() - 1);
@@ -84,9 +127,23 @@ pub fn requests(app: &App, cursor: usize, pen: &mut Pen<'_>) {
     let first = (cursor + 1).saturating_sub(rows);
     for (y, (i, request)) in (inner.y..).zip(requests.iter().enumerate().skip(first).take(rows)) {
         let mark = if i == cursor { "> " } else { "  " };
-        let name = if request.name.is_empty() { "(no name given)" } else { &request.name };
-        let id = format!("{} {}", add_contact::short_id(&request.id), pen.theme.symbols().more);
-        pen.ends(inner.x, y, columns, &[(mark, Role::Accent), (name, Role::Text)], &[(&id, Role::Muted)]);
+        let name = if request.name.is_empty() {
+            "(no name given)"
+        } else {
+            &request.name
+        };
+        let id = format!(
+            "{} {}",
+            add_contact::short_id(&request.id),
+            pen.theme.symbols().more
+        );
+        pen.ends(
+            inner.x,
+            y,
+            columns,
+            &[(mark, Role::Accent), (name, Role::Text)],
+            &[(&id, Role::Muted)],
+        );
         if i == cursor {
             pen.select_row(inner.x, y, inner.width);
         }
@@ -102,18 +159,47 @@ pub fn requests(app: &App, cursor: usize, pen: &mut Pen<'_>) {
         }
     };
     let text = request.request_text.trim();
-    put(pen, if text.is_empty() { "(without words)" } else { text }, Role::Text);
+    put(
+        pen,
+        if text.is_empty() {
+            "(without words)"
+        } else {
+            text
+        },
+        Role::Text,
+    );
     put(pen, "", Role::Text);
-    put(pen, &add_contact::groups(&request.id.to_string()).join(" "), Role::Muted);
-    put(pen, "The name is what the stranger says. Compare the AccountID by voice or paper if you know this person.", Role::Muted);
-    if app.contacts.iter().any(|c| c.state == ContactState::Accepted && c.name == request.name && c.id != request.id) {
-        put(pen, "You have a contact of the same name, with another AccountID.", Role::Danger);
+    put(
+        pen,
+        &add_contact::groups(&request.id.to_string()).join(" "),
+        Role::Muted,
+    );
+    put(
+        pen,
+        "The name is what the stranger says. Compare the AccountID by voice or paper if you know this person.",
+        Role::Muted,
+    );
+    if app
+        .contacts
+        .iter()
+        .any(|c| c.state == ContactState::Accepted && c.name == request.name && c.id != request.id)
+    {
+        put(
+            pen,
+            "You have a contact of the same name, with another AccountID.",
+            Role::Danger,
+        );
     }
 }
 
 fn small(pen: &mut Pen<'_>, title: &str, lines: &[(String, Role)], context: Context) -> Area {
     let whole = pen.area();
-    let area = centred(whole.width, whole.height, 64, u16::try_from(lines.len()).unwrap_or(0) + 4);
+    let area = centred(
+        whole.width,
+        whole.height,
+        64,
+        u16::try_from(lines.len()).unwrap_or(0) + 4,
+    );
     let inner = pen.frame(area, title);
     for (y, (line, role)) in (inner.y..).zip(lines) {
         if y + 1 < inner.y + inner.height {
@@ -130,16 +216,31 @@ fn small_columns(pen: &Pen<'_>) -> usize {
 }
 
 fn wrapped(pen: &Pen<'_>, text: &str, role: Role) -> Vec<(String, Role)> {
-    wrap(text, small_columns(pen)).into_iter().map(|line| (line, role)).collect()
+    wrap(text, small_columns(pen))
+        .into_iter()
+        .map(|line| (line, role))
+        .collect()
 }
 
 pub fn rename(app: &App, id: &AccountId, name: &Field, pen: &mut Pen<'_>) {
     let old = app.contact(id).map_or("", |c| c.name.as_str());
-    let mut lines = wrapped(pen, &format!("New name of {old}, only on this computer:"), Role::Text);
+    let mut lines = wrapped(
+        pen,
+        &format!("New name of {old}, only on this computer:"),
+        Role::Text,
+    );
     let row = u16::try_from(lines.len()).unwrap_or(0);
     lines.push((String::new(), Role::Text));
     let inner = small(pen, "Rename", &lines, Context::Rename);
-    input(pen, inner.x, inner.y + row, usize::from(inner.width), name, false, true);
+    input(
+        pen,
+        inner.x,
+        inner.y + row,
+        usize::from(inner.width),
+        name,
+        false,
+        true,
+    );
 }
 
 pub fn remove(app: &App, id: &AccountId, pen: &mut Pen<'_>) {
@@ -155,8 +256,12 @@ pub fn remove(app: &App, id: &AccountId, pen: &mut Pen<'_>) {
 }
 
 pub fn question(app: &App, pen: &mut Pen<'_>) {
-    let Some(question) = app.questions.front() else { return };
-    let name = app.contact(&question.contact).map_or("a contact", |c| c.name.as_str());
+    let Some(question) = app.questions.front() else {
+        return;
+    };
+    let name = app
+        .contact(&question.contact)
+        .map_or("a contact", |c| c.name.as_str());
     let mut lines = wrapped(pen, &format!("A message to {name} waits."), Role::Heading);
     lines.extend(wrapped(pen, &question.reason, Role::Text));
     lines.push((String::new(), Role::Text));
@@ -166,13 +271,25 @@ pub fn question(app: &App, pen: &mut Pen<'_>) {
         Role::Warn,
     ));
     if app.questions.len() > 1 {
-        lines.push((format!("{} more wait.", app.questions.len() - 1), Role::Muted));
+        lines.push((
+            format!("{} more wait.", app.questions.len() - 1),
+            Role::Muted,
+        ));
     }
-    small(pen, "Send without forward secrecy?", &lines, Context::Question);
+    small(
+        pen,
+        "Send without forward secrecy?",
+        &lines,
+        Context::Question,
+    );
 }
 
 pub fn quit(waiting: usize, pen: &mut Pen<'_>) {
-    let what = if waiting == 1 { "1 message waits".to_owned() } else { format!("{waiting} messages wait") };
+    let what = if waiting == 1 {
+        "1 message waits".to_owned()
+    } else {
+        format!("{waiting} messages wait")
+    };
     let mut lines = wrapped(pen, &format!("{what} to be sent."), Role::Heading);
     lines.extend(wrapped(
         pen,

@@ -78,14 +78,25 @@ fn too_small(pen: &mut Pen<'_>, whole: Area) {
 
 /// `Enter send  Alt+Enter new line`, from the key table.
 fn hint_text(contexts: &[keymap::Context]) -> String {
-    contexts.iter().flat_map(|c| keymap::hints(*c)).map(|(keys, word)| format!("{keys} {word}")).collect::<Vec<_>>().join("  ")
+    contexts
+        .iter()
+        .flat_map(|c| keymap::hints(*c))
+        .map(|(keys, word)| format!("{keys} {word}"))
+        .collect::<Vec<_>>()
+        .join("  ")
 }
 
 /// The hint bar of a box, in its last row.
 fn box_hints(pen: &mut Pen<'_>, inner: Area, context: keymap::Context) {
     if inner.height > 0 {
         let text = hint_text(&[context]);
-        pen.text(inner.x, inner.y + inner.height - 1, usize::from(inner.width), &text, Role::Muted);
+        pen.text(
+            inner.x,
+            inner.y + inner.height - 1,
+            usize::from(inner.width),
+            &text,
+            Role::Muted,
+        );
     }
 }
 
@@ -94,13 +105,21 @@ fn scrolled(pen: &mut Pen<'_>, inner: Area, lines: &[Vec<(String, Role)>], scrol
     let rows = usize::from(inner.height.saturating_sub(1));
     let scroll = scroll.min(lines.len().saturating_sub(rows));
     for (y, line) in (inner.y..).zip(lines.iter().skip(scroll).take(rows)) {
-        let pieces: Vec<Piece<'_>> = line.iter().map(|(text, role)| (text.as_str(), *role)).collect();
+        let pieces: Vec<Piece<'_>> = line
+            .iter()
+            .map(|(text, role)| (text.as_str(), *role))
+            .collect();
         pen.line(inner.x, y, usize::from(inner.width), &pieces);
     }
     let below = lines.len().saturating_sub(scroll + rows);
     if below > 0 && inner.height > 1 {
         let note = format!(" {below} more below ");
-        pen.line_right(inner.x, inner.y + inner.height - 1, usize::from(inner.width), &[(&note, Role::Heading)]);
+        pen.line_right(
+            inner.x,
+            inner.y + inner.height - 1,
+            usize::from(inner.width),
+            &[(&note, Role::Heading)],
+        );
     }
 }
 
@@ -111,22 +130,50 @@ fn paragraph(text: &str, columns: usize, indent: &str, role: Role) -> Vec<Vec<(S
         .into_iter()
         .enumerate()
         .map(|(i, line)| {
-            let lead = if i == 0 { indent.to_owned() } else { " ".repeat(indent.chars().count()) };
+            let lead = if i == 0 {
+                indent.to_owned()
+            } else {
+                " ".repeat(indent.chars().count())
+            };
             vec![(format!("{lead}{line}"), role)]
         })
         .collect()
 }
 
 /// A one-line input with its cursor shown as a reversed cell; the part around the cursor is in sight.
-fn input(pen: &mut Pen<'_>, x: u16, y: u16, columns: usize, field: &crate::app::field::Field, masked: bool, active: bool) {
+fn input(
+    pen: &mut Pen<'_>,
+    x: u16,
+    y: u16,
+    columns: usize,
+    field: &crate::app::field::Field,
+    masked: bool,
+    active: bool,
+) {
     use unicode_segmentation::UnicodeSegmentation;
     let mask = pen.theme.symbols().mask;
-    let letters: Vec<String> =
-        field.text().graphemes(true).map(|g| if masked { mask.to_owned() } else if g == "\n" { " ".to_owned() } else { g.to_owned() }).collect();
+    let letters: Vec<String> = field
+        .text()
+        .graphemes(true)
+        .map(|g| {
+            if masked {
+                mask.to_owned()
+            } else if g == "\n" {
+                " ".to_owned()
+            } else {
+                g.to_owned()
+            }
+        })
+        .collect();
     let cursor = field.cursor_graphemes().min(letters.len());
     let room = columns.saturating_sub(1).max(1);
     let mut first = 0;
-    let wide = |from: usize, to: usize| letters[from..to].iter().map(|g| crate::app::wrap::grapheme_width(g)).sum::<usize>();
+    let wide = |from: usize, to: usize| {
+        letters[from..to]
+            .iter()
+            .map(|g| crate::app::wrap::grapheme_width(g))
+            .sum::<usize>()
+    };
     while first < cursor && wide(first, cursor) >= room {
         first += 1;
     }

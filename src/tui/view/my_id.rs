@@ -1,6 +1,7 @@
 //! The own AccountID: as text in groups, as QR code, to the clipboard.
 
 use qrcode::{Color, EcLevel, QrCode};
+use ratatui::style::{Color as Paint, Style};
 
 use super::super::pen::Pen;
 use super::super::theme::{Glyphs, Role};
@@ -29,8 +30,17 @@ pub fn draw(app: &App, copied: bool, pen: &mut Pen<'_>) {
         pen.text(inner.x, y, columns, &row.join(" "), Role::Heading);
         y += 1;
     }
-    let room = Area::new(inner.x, y, inner.width, (inner.y + inner.height).saturating_sub(y + 1));
-    let drawn = if pen.theme.glyphs == Glyphs::Unicode { qr(&me.id.qr_text(), room, pen) } else { 0 };
+    let room = Area::new(
+        inner.x,
+        y,
+        inner.width,
+        (inner.y + inner.height).saturating_sub(y + 1),
+    );
+    let drawn = if pen.theme.glyphs == Glyphs::Unicode {
+        qr(&me.id.qr_text(), room, pen)
+    } else {
+        0
+    };
     let beside = inner.x + drawn + if drawn > 0 { 3 } else { 0 };
     let words = if drawn > 0 && columns < 60 {
         String::new()
@@ -42,23 +52,34 @@ pub fn draw(app: &App, copied: bool, pen: &mut Pen<'_>) {
         "Whoever has it can ask to talk to you. It says nothing about where you are. (The QR code needs Unicode and 18 rows.)".to_owned()
     };
     let wide = columns.saturating_sub(usize::from(beside - inner.x));
-    for (row, line) in (room.y + 1..room.y + room.height).zip(crate::app::wrap::wrap(&words, wide)) {
+    for (row, line) in (room.y + 1..room.y + room.height).zip(crate::app::wrap::wrap(&words, wide))
+    {
         pen.text(beside, row, wide, &line, Role::Text);
     }
     if copied && inner.height > 1 {
         let note = "handed to the terminal's clipboard";
-        pen.line_right(inner.x, inner.y + inner.height - 1, columns, &[(note, Role::Good)]);
+        pen.line_right(
+            inner.x,
+            inner.y + inner.height - 1,
+            columns,
+            &[(note, Role::Good)],
+        );
     }
     box_hints(pen, inner, Context::MyId);
 }
 
-/// Draws the code in half blocks, two modules to a cell, dark on light whatever the terminal's colours are. Gives its width, 0 if there
+/// Draws the code in half blocks, two modules to a cell, dark on light where colours may be used. Gives its width, 0 if there
 /// is no room.
 fn qr(text: &str, room: Area, pen: &mut Pen<'_>) -> u16 {
-    let Ok(code) = QrCode::with_error_correction_level(text.as_bytes(), EcLevel::L) else { return 0 };
+    let Ok(code) = QrCode::with_error_correction_level(text.as_bytes(), EcLevel::L) else {
+        return 0;
+    };
     let modules = i32::try_from(code.width()).unwrap_or(0);
     let side = modules + 2 * MARGIN;
-    let (columns, rows) = (u16::try_from(side).unwrap_or(u16::MAX), u16::try_from((side + 1) / 2).unwrap_or(u16::MAX));
+    let (columns, rows) = (
+        u16::try_from(side).unwrap_or(u16::MAX),
+        u16::try_from((side + 1) / 2).unwrap_or(u16::MAX),
+    );
     if room.width < columns || room.height < rows {
         return 0;
     }
@@ -82,9 +103,13 @@ fn qr(text: &str, room: Area, pen: &mut Pen<'_>) -> u16 {
             };
             let at = (room.x + column, room.y + row);
             if pen.buf.area.contains(at.into()) {
-                pen.buf[at].set_symbol(symbol).set_style(
-                    ratatui::style::Style::new().fg(ratatui::style::Color::White).bg(ratatui::style::Color::Black),
-                );
+                let style = Style::new();
+                let style = if pen.theme.colour {
+                    style.fg(Paint::White).bg(Paint::Black)
+                } else {
+                    style
+                };
+                pen.buf[at].set_symbol(symbol).set_style(style);
             }
         }
     }
