@@ -1,7 +1,7 @@
 //! The person's commands: checked, committed, then done.
 
 use super::command::{Command, CommandError, Reply, Status, refuse};
-use super::contact::{Contact, Face, message_view, to_row};
+use super::contact::{Contact, Face, message_view};
 use super::persistence::{Change, MAX_PAGE, MessageRow, Persistence};
 use super::session::remove_all;
 use super::view::{ChatEvent, ContactState, Delivery, Policy};
@@ -25,7 +25,11 @@ impl<P: Persistence> Messenger<P> {
             }
             Command::Policy { id, policy } => self.change_face(&id, |face| face.policy = policy),
             Command::Send { to, text, .. } => self.send(now, &to, &text),
-            Command::Messages { with, before, limit } => self.messages(&with, before, limit),
+            Command::Messages {
+                with,
+                before,
+                limit,
+            } => self.messages(&with, before, limit),
             Command::Read { with, up_to } => self.read(&with, up_to),
             Command::List => Ok(Reply::Contacts(
                 self.contacts
@@ -55,11 +59,12 @@ impl<P: Persistence> Messenger<P> {
     }
 
     fn account(&self, id: &str) -> Result<AccountId, CommandError> {
-        id.parse().map_err(|bad: crate::crypto::id::BadId| CommandError {
-            code: "bad-id",
-            text: bad.reason,
-            position: bad.position,
-        })
+        id.parse()
+            .map_err(|bad: crate::crypto::id::BadId| CommandError {
+                code: "bad-id",
+                text: bad.reason,
+                position: bad.position,
+            })
     }
 
     /// Parses an id and makes sure that the person knows it as a contact.
@@ -127,7 +132,8 @@ impl<P: Persistence> Messenger<P> {
                 unread: 0,
             };
             let tag = self.new_tag(account);
-            self.contacts.insert(account, Contact::new(account, tag, face, now.at));
+            self.contacts
+                .insert(account, Contact::new(account, tag, face, now.at));
         }
         let Some(contact) = self.contacts.get_mut(&account) else {
             return Err(unknown());
@@ -144,7 +150,9 @@ impl<P: Persistence> Messenger<P> {
         if message.is_some() {
             draft.numbers = 1;
             let row = own_row(contact, number, words, now, (draft.head.sent, previous));
-            draft.events.extend(message_view(&row).map(ChatEvent::Message));
+            draft
+                .events
+                .extend(message_view(&row).map(ChatEvent::Message));
             draft.changes.insert(0, Change::PutMessage(row));
         }
         contact.stored = true;
@@ -173,7 +181,13 @@ impl<P: Persistence> Messenger<P> {
     }
 
     /// They asked already: to add them is to accept, and the text is the first message.
-    fn add_asking(&mut self, now: Now, account: AccountId, name: String, words: &str) -> Result<Reply, CommandError> {
+    fn add_asking(
+        &mut self,
+        now: Now,
+        account: AccountId,
+        name: String,
+        words: &str,
+    ) -> Result<Reply, CommandError> {
         let contact = self.contacts.get_mut(&account).ok_or_else(unknown)?;
         let mut draft = contact.draft();
         draft.face.name = name;
@@ -193,7 +207,10 @@ impl<P: Persistence> Messenger<P> {
         match contact.face.state {
             ContactState::Accepted => return Ok(Reply::Done),
             ContactState::Asked => {
-                return Err(refuse("not-asked", "you asked this person; it is theirs to accept"));
+                return Err(refuse(
+                    "not-asked",
+                    "you asked this person; it is theirs to accept",
+                ));
             }
             ContactState::Asking | ContactState::Declined | ContactState::Blocked => {}
         }
@@ -265,7 +282,11 @@ impl<P: Persistence> Messenger<P> {
         Ok(Reply::Done)
     }
 
-    fn change_face(&mut self, id: &str, change: impl FnOnce(&mut Face)) -> Result<Reply, CommandError> {
+    fn change_face(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut Face),
+    ) -> Result<Reply, CommandError> {
         let account = self.known(id)?;
         let contact = self.contacts.get_mut(&account).ok_or_else(unknown)?;
         let mut draft = contact.draft();
@@ -294,7 +315,12 @@ impl<P: Persistence> Messenger<P> {
         Ok(Reply::Done)
     }
 
-    fn messages(&mut self, id: &str, before: Option<u64>, limit: usize) -> Result<Reply, CommandError> {
+    fn messages(
+        &mut self,
+        id: &str,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Reply, CommandError> {
         let account = self.known(id)?;
         let limit = limit.clamp(1, MAX_PAGE);
         let rows = self.desk.store.messages(account.bytes(), before, limit)?;
@@ -313,7 +339,10 @@ impl<P: Persistence> Messenger<P> {
                 return Err(refuse("not-accepted", "accept this person's request first"));
             }
             ContactState::Declined | ContactState::Blocked => {
-                return Err(refuse("not-accepted", "you have declined or blocked this person"));
+                return Err(refuse(
+                    "not-accepted",
+                    "you have declined or blocked this person",
+                ));
             }
         }
         let words = text::clean(words);
@@ -342,8 +371,16 @@ impl<P: Persistence> Messenger<P> {
         let previous = draft.head.sent_link;
         draft.enqueue(Kind::Text, &pieces, Some(number));
         draft.numbers = 1;
-        let row = own_row(contact, number, words.clone(), now, (draft.head.sent, previous));
-        draft.events.extend(message_view(&row).map(ChatEvent::Message));
+        let row = own_row(
+            contact,
+            number,
+            words.clone(),
+            now,
+            (draft.head.sent, previous),
+        );
+        draft
+            .events
+            .extend(message_view(&row).map(ChatEvent::Message));
         draft.changes.insert(0, Change::PutMessage(row));
         self.desk.save(contact, draft, Vec::new())?;
         Ok(Reply::Saved(number))
@@ -362,13 +399,19 @@ impl<P: Persistence> Messenger<P> {
 }
 
 fn unknown() -> CommandError {
-    refuse("unknown-contact", "this person is not in your contacts: add them first")
+    refuse(
+        "unknown-contact",
+        "this person is not in your contacts: add them first",
+    )
 }
 
 fn good_name(name: &str) -> Result<String, CommandError> {
     let name = text::clean_line(name);
     if name.is_empty() {
-        return Err(refuse("bad-name", "a name needs at least one letter that can be seen"));
+        return Err(refuse(
+            "bad-name",
+            "a name needs at least one letter that can be seen",
+        ));
     }
     if name.len() > super::persistence::MAX_NAME {
         return Err(refuse("bad-name", "this name is too long: shorten it"));
@@ -377,7 +420,13 @@ fn good_name(name: &str) -> Result<String, CommandError> {
 }
 
 /// A message of ours, as it is committed. It will leave under a ratchet key or not at all.
-fn own_row(contact: &Contact, number: u64, words: String, now: Now, place: (u32, [u8; 8])) -> MessageRow {
+fn own_row(
+    contact: &Contact,
+    number: u64,
+    words: String,
+    now: Now,
+    place: (u32, [u8; 8]),
+) -> MessageRow {
     MessageRow {
         number,
         contact: contact.bytes(),
@@ -385,7 +434,7 @@ fn own_row(contact: &Contact, number: u64, words: String, now: Now, place: (u32,
         sequence: place.0,
         previous: place.1,
         text: words,
-        secrecy: to_row(Secrecy::OnceOpened),
+        secrecy: Secrecy::OnceOpened,
         delivery: Delivery::Queued,
         time: now.unix,
         gap_before: 0,

@@ -8,23 +8,52 @@ use crate::crypto::id::AccountId;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Ask somebody for a chat. `name` is what we call them; `text` goes with the request.
-    Add { id: String, name: String, text: String },
-    Accept { id: String },
-    Decline { id: String },
-    Block { id: String },
+    Add {
+        id: String,
+        name: String,
+        text: String,
+    },
+    Accept {
+        id: String,
+    },
+    Decline {
+        id: String,
+    },
+    Block {
+        id: String,
+    },
     /// With the whole conversation.
-    Remove { id: String },
-    Rename { id: String, name: String },
+    Remove {
+        id: String,
+    },
+    Rename {
+        id: String,
+        name: String,
+    },
     /// `allow_no_fs`: the person agrees that this message leaves without forward secrecy if there is no other way. Today every message
     /// waits for a session, so that nothing leaves without.
-    Send { to: String, text: String, allow_no_fs: bool },
+    Send {
+        to: String,
+        text: String,
+        allow_no_fs: bool,
+    },
     /// The newest `limit` messages before number `before`.
-    Messages { with: String, before: Option<u64>, limit: usize },
+    Messages {
+        with: String,
+        before: Option<u64>,
+        limit: usize,
+    },
     /// Everything up to this message was seen.
-    Read { with: String, up_to: u64 },
+    Read {
+        with: String,
+        up_to: u64,
+    },
     List,
     Status,
-    Policy { id: String, policy: Policy },
+    Policy {
+        id: String,
+        policy: Policy,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +62,10 @@ pub enum Reply {
     /// The message is on disk; its number.
     Saved(u64),
     /// Oldest first. `older`: there may be more before them.
-    Messages { messages: Vec<MessageView>, older: bool },
+    Messages {
+        messages: Vec<MessageView>,
+        older: bool,
+    },
     Contacts(Vec<ContactView>),
     Status(Status),
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::inbox::Inbox;
 use super::outbox::{Head, Item, Outbox};
 use super::persistence::{
-    AccountBytes, Change, ContactRow, MessageRow, MetaKey, OutgoingRow, SecrecyRow, SecretBytes,
+    AccountBytes, Change, ContactRow, MessageRow, MetaKey, OutgoingRow, SecretBytes,
 };
 use super::reach::Reach;
 use super::session::{ParcelId, SEEN, Sessions};
@@ -141,7 +141,10 @@ impl Contact {
 
     /// Whether anything of theirs is looked at, and anything sent to them.
     pub fn is_open(&self) -> bool {
-        !matches!(self.face.state, ContactState::Declined | ContactState::Blocked)
+        !matches!(
+            self.face.state,
+            ContactState::Declined | ContactState::Blocked
+        )
     }
 
     /// Whether a parcel of this kind may leave as things stand.
@@ -310,13 +313,21 @@ impl Draft {
 ///
 /// # Errors
 /// If the small value is not one of ours.
-pub fn restore(contact: &mut Contact, row: &ContactRow, conversation: Option<&[u8]>) -> Result<(), Malformed> {
+pub fn restore(
+    contact: &mut Contact,
+    row: &ContactRow,
+    conversation: Option<&[u8]>,
+) -> Result<(), Malformed> {
     contact.stored = true;
     let mut head = Head {
         sent: row.sent,
         sent_link: row.sent_hash,
         peer_has: row.peer_has,
-        peer_has_link: if row.peer_has == row.sent { row.sent_hash } else { [0; 8] },
+        peer_has_link: if row.peer_has == row.sent {
+            row.sent_hash
+        } else {
+            [0; 8]
+        },
         receipts: 0,
     };
     let mut links = vec![row.received_hash];
@@ -365,10 +376,13 @@ pub fn restore_item(row: &OutgoingRow, previous: [u8; 8]) -> Item {
         text: Zeroizing::new(row.body.as_slice().to_vec()),
         previous,
         link: body.link(),
-        sealed: <[u8; PARCEL]>::try_from(row.parcel.as_slice()).ok().map(Box::new),
-        secrecy: from_row(row.secrecy),
+        sealed: <[u8; PARCEL]>::try_from(row.parcel.as_slice())
+            .ok()
+            .map(Box::new),
+        secrecy: row.secrecy,
         left: row.tries > 0,
         tries: 0,
+        first: Moment(0),
         last: Moment(0),
         due: Moment(0),
         held: false,
@@ -376,7 +390,11 @@ pub fn restore_item(row: &OutgoingRow, previous: [u8; 8]) -> Item {
 }
 
 /// The row of an item, sealed or not. The text stays beside the parcel: a new session seals it anew.
-pub fn outgoing_row(contact: AccountBytes, item: &Item, parcel: Option<&[u8; PARCEL]>) -> OutgoingRow {
+pub fn outgoing_row(
+    contact: AccountBytes,
+    item: &Item,
+    parcel: Option<&[u8; PARCEL]>,
+) -> OutgoingRow {
     OutgoingRow {
         contact,
         sequence: item.sequence,
@@ -384,25 +402,10 @@ pub fn outgoing_row(contact: AccountBytes, item: &Item, parcel: Option<&[u8; PAR
         kind: item.code,
         body: SecretBytes::from_slice(&item.text),
         parcel: SecretBytes::from_slice(parcel.map_or(&[][..], |parcel| &parcel[..])),
-        secrecy: to_row(item.secrecy),
+        secrecy: item.secrecy,
         tries: u32::from(item.left),
         last_try: UnixMs(0),
     }
-}
-
-pub fn to_row(secrecy: Secrecy) -> SecrecyRow {
-    SecrecyRow {
-        level: secrecy.level(),
-        erase_day: match secrecy {
-            Secrecy::EpochPrekey { erase_day } => Some(erase_day),
-            _ => None,
-        },
-    }
-}
-
-/// A level that cannot be read counts as none.
-pub fn from_row(row: SecrecyRow) -> Secrecy {
-    Secrecy::from_level(row.level, row.erase_day.unwrap_or(u32::MAX)).unwrap_or(Secrecy::Sealed)
 }
 
 /// A row as the screen shows it; None if the account in it is none.
@@ -416,7 +419,7 @@ pub fn message_view(row: &MessageRow) -> Option<MessageView> {
         } else {
             row.text.clone()
         },
-        secrecy: from_row(row.secrecy),
+        secrecy: row.secrecy,
         delivery: row.delivery,
         time: row.time,
         gap_before: row.gap_before,
@@ -440,7 +443,7 @@ pub fn received_row(
         sequence,
         previous,
         text,
-        secrecy: to_row(secrecy),
+        secrecy,
         delivery: Delivery::Delivered,
         time,
         gap_before,

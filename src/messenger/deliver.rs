@@ -20,9 +20,10 @@ use crate::wire::time::Moment;
 const RECEIPT_GAP: Duration = Duration::from_millis(1500);
 /// The answer to a first parcel is waited for this long before we start a session ourselves.
 const OFFER_PATIENCE: Duration = Duration::from_secs(60);
-/// A session in which nothing was heard for this long, while something was sent `LOST_TRIES` times, counts as lost.
-const LOST_AFTER: Duration = Duration::from_secs(45);
+/// A parcel that left so often over so long without an acknowledgement opens under nothing at the other side: the session is lost
+/// there, or its key gave way to newer ones.
 const LOST_TRIES: u32 = 5;
+const LOST_AFTER: Duration = Duration::from_secs(45);
 /// So many parcels of theirs that open under nothing, for `UNOPENED_AFTER`, say the same.
 const UNOPENED: u32 = 4;
 const UNOPENED_AFTER: Duration = Duration::from_secs(30);
@@ -107,14 +108,11 @@ impl Contact {
     fn is_lost(&self, now: Moment) -> bool {
         let silent = now.since(self.talk.heard);
         let state = self.face.state;
-        let tries = self
+        let ignored = self
             .outbox
             .waiting(|kind| Contact::may_leave(state, kind))
-            .map(|item| item.tries)
-            .max()
-            .unwrap_or(0);
-        (tries >= LOST_TRIES && silent >= LOST_AFTER)
-            || (self.talk.unopened >= UNOPENED && silent >= UNOPENED_AFTER)
+            .any(|item| item.tries >= LOST_TRIES && now.since(item.first) >= LOST_AFTER);
+        ignored || (self.talk.unopened >= UNOPENED && silent >= UNOPENED_AFTER)
     }
 
     /// Sends what is due. Call it after everything that may have changed something.
@@ -136,7 +134,8 @@ impl Contact {
             let mut payload = [0; OFFER];
             desk.random.fill(&mut payload);
             payload[0] = FIRST_PARCEL_VERSION;
-            let (state, parcel) = SessionStart::new(&desk.key, &self.account, &payload, &mut desk.random);
+            let (state, parcel) =
+                SessionStart::new(&desk.key, &self.account, &payload, &mut desk.random);
             self.sessions.start = Some(Start {
                 state,
                 parcel: Box::new(parcel),
@@ -144,7 +143,8 @@ impl Contact {
                 due: now,
             });
             if self.sessions.current.is_some() {
-                let wait = (RENEW_FIRST * 2f64.powi(self.talk.renewals.min(10) as i32)).min(RENEW_LAST);
+                let wait =
+                    (RENEW_FIRST * 2f64.powi(self.talk.renewals.min(10) as i32)).min(RENEW_LAST);
                 self.talk.renewals = self.talk.renewals.saturating_add(1);
                 self.talk.renew_at = now.after_seconds(wait);
             }
@@ -163,7 +163,11 @@ impl Contact {
         start.tries = start.tries.saturating_add(1);
     }
 
-    fn serve_parcels<P: Persistence>(&mut self, desk: &mut Desk<P>, now: Moment) -> Result<(), StoreError> {
+    fn serve_parcels<P: Persistence>(
+        &mut self,
+        desk: &mut Desk<P>,
+        now: Moment,
+    ) -> Result<(), StoreError> {
         let mut draft = self.draft();
         let account = self.bytes();
         let have = self.inbox.received;
@@ -185,15 +189,19 @@ impl Contact {
                 let parcel = match &item.sealed {
                     Some(parcel) => parcel.clone(),
                     None => {
-                        let body = Body::piece(item.code, item.sequence, have, &item.previous, &item.text);
-                        let Ok((parcel, secrecy)) = ratchet.encrypt(body.bytes(), &mut desk.random) else {
+                        let body =
+                            Body::piece(item.code, item.sequence, have, &item.previous, &item.text);
+                        let Ok((parcel, secrecy)) = ratchet.encrypt(body.bytes(), &mut desk.random)
+                        else {
                             break;
                         };
                         item.secrecy = secrecy;
                         let first_time = !std::mem::replace(&mut item.left, true);
-                        draft
-                            .changes
-                            .push(Change::PutOutgoing(outgoing_row(account, item, Some(&parcel))));
+                        draft.changes.push(Change::PutOutgoing(outgoing_row(
+                            account,
+                            item,
+                            Some(&parcel),
+                        )));
                         if let Some(number) = item.message
                             && item.ends_message()
                             && first_time

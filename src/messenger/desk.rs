@@ -26,7 +26,13 @@ pub struct Desk<P> {
 }
 
 impl<P: Persistence> Desk<P> {
-    pub fn new(store: P, key: AccountKey, name: String, next_number: u64, random: Stream) -> Desk<P> {
+    pub fn new(
+        store: P,
+        key: AccountKey,
+        name: String,
+        next_number: u64,
+        random: Stream,
+    ) -> Desk<P> {
         Desk {
             store,
             id: key.id(),
@@ -77,7 +83,12 @@ impl<P: Persistence> Desk<P> {
     }
 
     /// Commits a step of a contact, with `more` after its own changes, and lets it take effect. A stranger's step stays in memory.
-    pub fn save(&mut self, contact: &mut Contact, mut draft: Draft, more: Vec<Change>) -> Result<(), StoreError> {
+    pub fn save(
+        &mut self,
+        contact: &mut Contact,
+        mut draft: Draft,
+        more: Vec<Change>,
+    ) -> Result<(), StoreError> {
         if contact.stored {
             let mut changes = draft.take_changes();
             changes.extend(more);

@@ -167,7 +167,8 @@ impl Inbox {
 
     fn drop_parts(&mut self, from: u32, to: u32, taken: &mut Taken) {
         let before = self.parts.len();
-        self.parts.retain(|sequence, _| *sequence < from || *sequence > to);
+        self.parts
+            .retain(|sequence, _| *sequence < from || *sequence > to);
         if self.parts.len() != before {
             taken.changes.push(PartChange::Drop { from, to });
         }
@@ -300,7 +301,10 @@ mod tests {
         let bodies = parcels(&["a", "b", "c", "d"]);
         let mut inbox = Inbox::new();
         assert!(matches!(inbox.take(bodies[1].clone(), true), Step::Refused));
-        assert!(matches!(inbox.take(bodies[3].clone(), false), Step::Took(_)));
+        assert!(matches!(
+            inbox.take(bodies[3].clone(), false),
+            Step::Took(_)
+        ));
         assert_eq!((inbox.received, inbox.ahead()), (0, 0b100));
         assert!(matches!(inbox.take(bodies[3].clone(), false), Step::Known));
     }
@@ -309,7 +313,13 @@ mod tests {
     fn a_body_that_cannot_be_read_is_put_aside_once_and_the_next_text_shows_the_gap() {
         let first = parcels(&["before"]).remove(0);
         let poison = Body::piece(0x3f, 2, 0, &first.link(), b"\xff\xfe");
-        let after = Body::piece(Piece::whole(Kind::Text).code(), 3, 0, &poison.link(), b"after");
+        let after = Body::piece(
+            Piece::whole(Kind::Text).code(),
+            3,
+            0,
+            &poison.link(),
+            b"after",
+        );
         let mut inbox = Inbox::new();
         inbox.take(first, false);
         match inbox.take(poison.clone(), false) {

@@ -17,8 +17,8 @@ mod contact;
 mod deliver;
 mod desk;
 mod inbox;
-mod outbox;
 pub mod memory;
+mod outbox;
 pub mod persistence;
 mod publish;
 mod reach;
@@ -33,7 +33,9 @@ use std::time::Duration;
 pub use command::{Command, CommandError, Reply, Status};
 use contact::{CONVERSATION, Contact, Face, restore, restore_item};
 use desk::Desk;
-use persistence::{AccountBytes, Batch, Change, Persistence, ProfileRow, SecretBytes, Snapshot, StoreError};
+use persistence::{
+    AccountBytes, Batch, Change, Persistence, ProfileRow, SecretBytes, Snapshot, StoreError,
+};
 use publish::Publisher;
 use reach::ReachedBy;
 use receive::Offers;
@@ -111,7 +113,12 @@ impl<P: Persistence> Messenger<P> {
     ///
     /// # Errors
     /// If the store refuses.
-    pub fn create(mut store: P, name: &str, mut random: Stream, now: Now) -> Result<Messenger<P>, OpenError> {
+    pub fn create(
+        mut store: P,
+        name: &str,
+        mut random: Stream,
+        now: Now,
+    ) -> Result<Messenger<P>, OpenError> {
         let key = AccountKey::generate(&mut random);
         let mut batch = Batch::new();
         batch.push(Change::PutProfile(ProfileRow {
@@ -140,7 +147,13 @@ impl<P: Persistence> Messenger<P> {
         // A restored copy must not draw the numbers again that it drew before: the moment of this start goes into the stream.
         let random = random.fork("messenger", &now.unix.0.to_be_bytes());
         let mut messenger = Messenger {
-            desk: Desk::new(store, key, profile.name.clone(), snapshot.next_number, random),
+            desk: Desk::new(
+                store,
+                key,
+                profile.name.clone(),
+                snapshot.next_number,
+                random,
+            ),
             contacts: BTreeMap::new(),
             tags: BTreeMap::new(),
             next_tag: 1,
@@ -201,7 +214,9 @@ impl<P: Persistence> Messenger<P> {
         for row in &snapshot.sessions {
             if let Some(contact) = self.restored(&row.contact) {
                 // A damaged session is a lost one: it is made anew when something waits.
-                let _ = contact.sessions.restore(row.slot, row.state.as_slice(), now.at);
+                let _ = contact
+                    .sessions
+                    .restore(row.slot, row.state.as_slice(), now.at);
             }
         }
         for row in &snapshot.outgoing {
@@ -252,7 +267,9 @@ impl<P: Persistence> Messenger<P> {
 
     pub fn handle_node(&mut self, now: Now, event: PersonEvent) {
         match event {
-            PersonEvent::Intro { points } => self.publisher.points(points, now, &mut self.desk.random),
+            PersonEvent::Intro { points } => {
+                self.publisher.points(points, now, &mut self.desk.random)
+            }
             PersonEvent::SpurUp { contact } => {
                 if let Some(contact) = self.tagged(contact) {
                     contact.reach.spur_up(now.at);
@@ -310,7 +327,9 @@ impl<P: Persistence> Messenger<P> {
         for contact in self.contacts.values() {
             next = next.min(contact.due(now.at));
             if contact.has_work() && contact.is_open() {
-                next = next.min(contact.reach.fetch_due(now.at)).min(contact.reach.target_due());
+                next = next
+                    .min(contact.reach.fetch_due(now.at))
+                    .min(contact.reach.target_due());
                 rotating = true;
             }
         }
@@ -349,7 +368,8 @@ impl<P: Persistence> Messenger<P> {
         if let Some(contact) = self.contacts.remove(account) {
             self.tags.remove(&contact.tag);
             self.handles.retain(|_, of| of != account);
-            self.handle_order.retain(|handle| self.handles.contains_key(handle));
+            self.handle_order
+                .retain(|handle| self.handles.contains_key(handle));
             self.fetches.retain(|_, of| of != account);
         }
     }
@@ -389,11 +409,12 @@ impl<P: Persistence> Messenger<P> {
             }
             let new = contact.shown.is_none();
             contact.shown = Some(view.clone());
-            self.desk.event(if new && view.state == ContactState::Asking {
-                ChatEvent::Request(view)
-            } else {
-                ChatEvent::Contact(view)
-            });
+            self.desk
+                .event(if new && view.state == ContactState::Asking {
+                    ChatEvent::Request(view)
+                } else {
+                    ChatEvent::Contact(view)
+                });
         }
     }
 
@@ -408,11 +429,13 @@ impl<P: Persistence> Messenger<P> {
         let today = now.unix.day();
         let mut tokens = Vec::new();
         for contact in order {
-            let sessions = contact
-                .sessions
-                .current
-                .iter()
-                .chain(contact.sessions.offered.iter().map(|offered| &offered.ratchet));
+            let sessions = contact.sessions.current.iter().chain(
+                contact
+                    .sessions
+                    .offered
+                    .iter()
+                    .map(|offered| &offered.ratchet),
+            );
             for ratchet in sessions {
                 for day in [today, today.saturating_add(1), today.saturating_sub(1)] {
                     tokens.push(publish::token(ratchet, &self.desk.id, day));
@@ -517,7 +540,9 @@ impl<P: Persistence> Messenger<P> {
                 contact.reach.at_rest();
             }
             let token = match (&contact.sessions.current, contact.face.state) {
-                (Some(ratchet), ContactState::Accepted) => Some(publish::token(ratchet, &account, now.unix.day())),
+                (Some(ratchet), ContactState::Accepted) => {
+                    Some(publish::token(ratchet, &account, now.unix.day()))
+                }
                 _ => None,
             };
             debug_assert!(account != own);

@@ -39,6 +39,8 @@ pub struct Item {
     pub left: bool,
     /// Times it left in this run under the current session.
     pub tries: u32,
+    /// When it left first, in the same run and session.
+    pub first: Moment,
     pub last: Moment,
     pub due: Moment,
     /// The receiver holds it, but not all before it.
@@ -111,6 +113,7 @@ impl Head {
             secrecy: Secrecy::OnceOpened,
             left: false,
             tries: 0,
+            first: Moment(0),
             last: Moment(0),
             due: Moment(0),
             held: false,
@@ -169,7 +172,10 @@ impl Outbox {
     }
 
     /// The parcels that may be under way, as far as `may_leave` lets them.
-    pub fn window(&mut self, may_leave: impl Fn(Option<Kind>) -> bool) -> impl Iterator<Item = &mut Item> {
+    pub fn window(
+        &mut self,
+        may_leave: impl Fn(Option<Kind>) -> bool,
+    ) -> impl Iterator<Item = &mut Item> {
         self.items
             .iter_mut()
             .take(WINDOW)
@@ -230,7 +236,11 @@ impl Outbox {
 
     /// Removes what is acknowledged and learns how long it took.
     pub fn acknowledge(&mut self, up_to: u32, now: Moment) {
-        while self.items.front().is_some_and(|item| item.sequence <= up_to) {
+        while self
+            .items
+            .front()
+            .is_some_and(|item| item.sequence <= up_to)
+        {
             if let Some(item) = self.items.pop_front()
                 && item.tries == 1
                 && !item.held
@@ -250,11 +260,20 @@ impl Outbox {
         });
     }
 
-    /// Marks what the receiver holds beyond the first missing parcel.
-    pub fn note_held(&mut self, have: u32, ahead: u32) {
+    /// Marks what the receiver holds beyond the first missing parcel; what is missing before it was lost and leaves again soon.
+    pub fn note_held(&mut self, have: u32, ahead: u32, now: Moment) {
+        let first = have.saturating_add(2);
+        let highest = (ahead != 0).then(|| first.saturating_add(31 - ahead.leading_zeros()));
+        let round_trip = self.round_trip.map_or(FIRST_RESEND / 2.0, |(mean, _)| mean);
         for item in &mut self.items {
             let bit = item.sequence.checked_sub(have.saturating_add(2));
             item.held = bit.is_some_and(|bit| bit < 32 && ahead >> bit & 1 == 1);
+            if !item.held
+                && item.tries > 0
+                && highest.is_some_and(|highest| item.sequence < highest)
+            {
+                item.due = item.due.min(now.max(item.last.after_seconds(round_trip)));
+            }
         }
     }
 
@@ -269,15 +288,25 @@ impl Outbox {
     }
 
     /// What was due has left: when it leaves again.
-    pub fn note_left(&mut self, now: Moment, held: Duration, may_leave: impl Fn(Option<Kind>) -> bool) {
+    pub fn note_left(
+        &mut self,
+        now: Moment,
+        held: Duration,
+        may_leave: impl Fn(Option<Kind>) -> bool,
+    ) {
         let mut dues = Vec::with_capacity(WINDOW);
         for item in self.waiting(&may_leave) {
             let tries = item.tries.saturating_add(1);
-            let wait = self.patience(tries).max(if item.held { held } else { Duration::ZERO });
+            let wait = self
+                .patience(tries)
+                .max(if item.held { held } else { Duration::ZERO });
             dues.push((item.due <= now && item.sealed.is_some()).then_some((tries, wait)));
         }
         for (item, due) in self.window(may_leave).zip(dues) {
             if let Some((tries, wait)) = due {
+                if tries == 1 {
+                    item.first = now;
+                }
                 item.tries = tries;
                 item.last = now;
                 item.due = now + wait;
@@ -288,7 +317,10 @@ impl Outbox {
     /// The store refused what was sealed just now: (sequence, whether it was the first time).
     pub fn forget_sealed(&mut self, sealed: &[(u32, bool)]) {
         for item in self.items.iter_mut().take(WINDOW) {
-            if let Some((_, first_time)) = sealed.iter().find(|(sequence, _)| *sequence == item.sequence) {
+            if let Some((_, first_time)) = sealed
+                .iter()
+                .find(|(sequence, _)| *sequence == item.sequence)
+            {
                 item.sealed = None;
                 item.left &= !first_time;
             }
@@ -364,7 +396,10 @@ mod tests {
             Standing::WeLost { common: 2 },
             "the third is another one"
         );
-        assert_eq!(ours.compare(4, &links(&before, 4)), Standing::WeLost { common: 2 });
+        assert_eq!(
+            ours.compare(4, &links(&before, 4)),
+            Standing::WeLost { common: 2 }
+        );
     }
 
     #[test]
@@ -382,8 +417,14 @@ mod tests {
         let ours = outbox(&["a", "b", "c"]);
         let items: Vec<&Item> = ours.items().skip(1).collect();
         let (head, moved) = renumber(&ours.head, 9, [7; 8], &items);
-        assert_eq!(moved.iter().map(|item| item.sequence).collect::<Vec<_>>(), [10, 11]);
-        assert_eq!((moved[0].previous, head.sent, head.peer_has), ([7; 8], 11, 9));
+        assert_eq!(
+            moved.iter().map(|item| item.sequence).collect::<Vec<_>>(),
+            [10, 11]
+        );
+        assert_eq!(
+            (moved[0].previous, head.sent, head.peer_has),
+            ([7; 8], 11, 9)
+        );
         assert_eq!(head.sent_link, moved[1].link);
     }
 

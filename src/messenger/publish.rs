@@ -66,7 +66,11 @@ impl Publisher {
     pub fn points(&mut self, points: Vec<IntroPoint>, now: Now, _random: &mut Stream) {
         self.points = points;
         self.failures = 0;
-        self.next = if self.points.is_empty() { Moment::NEVER } else { now.at };
+        self.next = if self.points.is_empty() {
+            Moment::NEVER
+        } else {
+            now.at
+        };
     }
 
     pub fn published(&mut self, id: u64, copies: u8, now: Now) {
@@ -88,7 +92,8 @@ impl Publisher {
     }
 
     pub fn due(&self) -> Moment {
-        self.pending.map_or(self.next, |(_, until)| self.next.min(until))
+        self.pending
+            .map_or(self.next, |(_, until)| self.next.min(until))
     }
 
     pub fn serve<P: Persistence>(&mut self, desk: &mut Desk<P>, next_id: &mut u64, now: Now) {
@@ -107,7 +112,13 @@ impl Publisher {
             return;
         }
         self.revision = now.unix.0.max(self.revision.saturating_add(1));
-        let value = introduction::publish(&desk.key, day, self.revision, &self.points, &mut desk.random);
+        let value = introduction::publish(
+            &desk.key,
+            day,
+            self.revision,
+            &self.points,
+            &mut desk.random,
+        );
         let id = *next_id;
         *next_id += 1;
         desk.node(NodeCommand::Publish {

@@ -142,7 +142,8 @@ impl Reach {
         let stale = match self.fetched {
             None => true,
             Some(at) => {
-                now.since(at) >= FRESH || (self.points_tried(now) && now.since(at) >= POINT_PATIENCE)
+                now.since(at) >= FRESH
+                    || (self.points_tried(now) && now.since(at) >= POINT_PATIENCE)
             }
         };
         stale && now >= self.next_fetch
@@ -158,7 +159,11 @@ impl Reach {
                     (since + POINT_PATIENCE).max(at + POINT_PATIENCE)
                 });
                 let due = (at + FRESH).min(tried).max(self.next_fetch);
-                if due <= now { now + Duration::from_secs(1) } else { due }
+                if due <= now {
+                    now + Duration::from_secs(1)
+                } else {
+                    due
+                }
             }
         }
     }
@@ -177,7 +182,11 @@ impl Reach {
             _ => today,
         };
         self.turn = self.turn.wrapping_add(1);
-        self.fetch = Some(Fetch { id, day, asked: now });
+        self.fetch = Some(Fetch {
+            id,
+            day,
+            asked: now,
+        });
         day
     }
 
@@ -199,7 +208,9 @@ impl Reach {
 
     pub fn found(&mut self, introduction: Introduction, now: Moment) {
         self.fetch = None;
-        if (introduction.day, introduction.revision) < self.revision || introduction.points.is_empty() {
+        if (introduction.day, introduction.revision) < self.revision
+            || introduction.points.is_empty()
+        {
             self.failed(now);
             return;
         }
@@ -221,7 +232,12 @@ impl Reach {
     }
 
     /// Where a spur should go, while one is wanted. Goes on to the other point, and to the other credential, when one leads nowhere.
-    pub fn target(&mut self, contact: ContactTag, token: Option<[u8; 16]>, now: Moment) -> Option<SpurTarget> {
+    pub fn target(
+        &mut self,
+        contact: ContactTag,
+        token: Option<[u8; 16]>,
+        now: Moment,
+    ) -> Option<SpurTarget> {
         let since = *self.tried_since.get_or_insert(now);
         if now.since(since) >= POINT_PATIENCE * 2 && !self.points.is_empty() {
             self.pick += 1;

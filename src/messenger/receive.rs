@@ -39,7 +39,11 @@ pub struct Offers {
 
 impl Offers {
     pub fn due(&self) -> Moment {
-        if self.queue.is_empty() { Moment::NEVER } else { self.next }
+        if self.queue.is_empty() {
+            Moment::NEVER
+        } else {
+            self.next
+        }
     }
 }
 
@@ -59,7 +63,13 @@ struct After {
 }
 
 impl<P: Persistence> Messenger<P> {
-    pub(super) fn arrived(&mut self, now: Now, by: ReachedBy, from: Option<AccountId>, parcel: Box<[u8; PARCEL]>) {
+    pub(super) fn arrived(
+        &mut self,
+        now: Now,
+        by: ReachedBy,
+        from: Option<AccountId>,
+        parcel: Box<[u8; PARCEL]>,
+    ) {
         let id = parcel_id(&parcel);
         let mut order: Vec<AccountId> = from.into_iter().collect();
         if matches!(by, ReachedBy::Handle(_)) {
@@ -94,7 +104,12 @@ impl<P: Persistence> Messenger<P> {
             return;
         }
         for contact in self.contacts.values() {
-            if let Some(offered) = contact.sessions.offered.iter().find(|offered| offered.offer == id) {
+            if let Some(offered) = contact
+                .sessions
+                .offered
+                .iter()
+                .find(|offered| offered.offer == id)
+            {
                 self.desk.send(by.way(contact.tag), offered.answer.clone());
                 return;
             }
@@ -114,14 +129,25 @@ impl<P: Persistence> Messenger<P> {
     }
 
     /// The answer to our first parcel, perhaps.
-    fn answered(&mut self, now: Now, account: AccountId, by: ReachedBy, id: ParcelId, parcel: &[u8; PARCEL]) -> bool {
+    fn answered(
+        &mut self,
+        now: Now,
+        account: AccountId,
+        by: ReachedBy,
+        id: ParcelId,
+        parcel: &[u8; PARCEL],
+    ) -> bool {
         let Some(contact) = self.contacts.get_mut(&account) else {
             return false;
         };
         let Some(start) = &contact.sessions.start else {
             return false;
         };
-        let Ok((ratchet, payload)) = start.state.finish(&self.desk.key, parcel, &mut self.desk.random) else {
+        let Ok((ratchet, payload)) =
+            start
+                .state
+                .finish(&self.desk.key, parcel, &mut self.desk.random)
+        else {
             return false;
         };
         if payload[0] != FIRST_PARCEL_VERSION {
@@ -184,7 +210,13 @@ impl<P: Persistence> Messenger<P> {
         let Some(contact) = self.contacts.get_mut(&peer) else {
             return;
         };
-        if !contact.is_open() || contact.sessions.offered.iter().any(|offered| offered.offer == id) {
+        if !contact.is_open()
+            || contact
+                .sessions
+                .offered
+                .iter()
+                .any(|offered| offered.offer == id)
+        {
             return;
         }
         if offer.payload[0] != FIRST_PARCEL_VERSION {
@@ -216,7 +248,8 @@ impl<P: Persistence> Messenger<P> {
         }
         let mut payload = [0; ANSWER];
         payload[0] = FIRST_PARCEL_VERSION;
-        let Ok((ratchet, answer)) = offer.answer(&self.desk.key, &payload, &mut self.desk.random) else {
+        let Ok((ratchet, answer)) = offer.answer(&self.desk.key, &payload, &mut self.desk.random)
+        else {
             return;
         };
         let answer = Box::new(answer);
@@ -267,11 +300,20 @@ impl<P: Persistence> Messenger<P> {
             unread: 0,
         };
         let tag = self.new_tag(peer);
-        self.contacts.insert(peer, Contact::new(peer, tag, face, now.at));
+        self.contacts
+            .insert(peer, Contact::new(peer, tag, face, now.at));
     }
 
     /// A parcel opened in one of the contact's sessions.
-    fn opened(&mut self, now: Now, account: AccountId, by: ReachedBy, id: ParcelId, place: Place, step: RatchetStep) {
+    fn opened(
+        &mut self,
+        now: Now,
+        account: AccountId,
+        by: ReachedBy,
+        id: ParcelId,
+        place: Place,
+        step: RatchetStep,
+    ) {
         let Some(contact) = self.contacts.get_mut(&account) else {
             return;
         };
@@ -286,7 +328,10 @@ impl<P: Persistence> Messenger<P> {
             if contact.face.state == ContactState::Asking && contact.face.asked {
                 return;
             }
-            match draft.inbox.take(body.clone(), contact.face.state == ContactState::Asking) {
+            match draft
+                .inbox
+                .take(body.clone(), contact.face.state == ContactState::Asking)
+            {
                 Step::Refused => return,
                 Step::Known => after.receipt = true,
                 Step::Took(taken) => {
@@ -301,7 +346,16 @@ impl<P: Persistence> Messenger<P> {
                 Ok(Meaning::Receipt(receipt)) => {
                     if receipt.number > contact.talk.peer_receipt {
                         after.peer_receipt = Some(receipt.number);
-                        if read_receipt(&mut self.desk, contact, &mut draft, &mut after, body.have(), &receipt).is_err() {
+                        if read_receipt(
+                            &mut self.desk,
+                            contact,
+                            &mut draft,
+                            &mut after,
+                            body.have(),
+                            &receipt,
+                        )
+                        .is_err()
+                        {
                             return;
                         }
                     }
@@ -359,7 +413,15 @@ impl<P: Persistence> Messenger<P> {
     }
 
     /// The step is on disk.
-    fn settle_opened(&mut self, now: Now, account: AccountId, by: ReachedBy, place: Place, step: RatchetStep, after: After) {
+    fn settle_opened(
+        &mut self,
+        now: Now,
+        account: AccountId,
+        by: ReachedBy,
+        place: Place,
+        step: RatchetStep,
+        after: After,
+    ) {
         let Some(contact) = self.contacts.get_mut(&account) else {
             return;
         };
@@ -367,9 +429,6 @@ impl<P: Persistence> Messenger<P> {
             Place::Current => {
                 if let Some(current) = &mut contact.sessions.current {
                     step.commit(current);
-                }
-                if !contact.talk.rekey {
-                    contact.sessions.start = None;
                 }
             }
             Place::Offered(i) => {
@@ -398,7 +457,7 @@ impl<P: Persistence> Messenger<P> {
             contact.outbox.acknowledge(up_to, now.at);
         }
         if let Some((have, ahead)) = after.held {
-            contact.outbox.note_held(have, ahead);
+            contact.outbox.note_held(have, ahead, now.at);
         }
         if let Some(items) = after.renumbered {
             contact.outbox.drain();
@@ -457,7 +516,9 @@ fn newer(name: &str, version: u8) -> String {
     if version > FIRST_PARCEL_VERSION {
         format!("{name} uses a newer paratox that this one cannot talk to: update yours.")
     } else {
-        format!("{name} uses an older paratox that this one cannot talk to: they must update theirs.")
+        format!(
+            "{name} uses an older paratox that this one cannot talk to: they must update theirs."
+        )
     }
 }
 
@@ -471,7 +532,7 @@ fn take_units<P>(desk: &Desk<P>, contact: &Contact, draft: &mut Draft, taken: Ta
                     contact: account,
                     sequence,
                     body: super::persistence::SecretBytes::from_slice(body.bytes()),
-                    secrecy: super::contact::to_row(Secrecy::ForwardSecret),
+                    secrecy: Secrecy::OnceOpened.acknowledged(),
                     arrived: now.unix,
                 }),
                 // It completed a unit in the same step.
@@ -496,7 +557,9 @@ fn take_unit<P>(desk: &Desk<P>, contact: &Contact, draft: &mut Draft, unit: Unit
             Ok(words) => {
                 let words = shown(words);
                 match draft.face.state {
-                    ContactState::Asking => ask(desk, contact, draft, String::new(), words, place, now),
+                    ContactState::Asking => {
+                        ask(desk, contact, draft, String::new(), words, place, now)
+                    }
                     _ => {
                         // Whoever writes has accepted.
                         draft.face.state = ContactState::Accepted;
@@ -504,7 +567,13 @@ fn take_unit<P>(desk: &Desk<P>, contact: &Contact, draft: &mut Draft, unit: Unit
                     }
                 }
             }
-            Err(_) => draft.inbox.missing = draft.inbox.missing.saturating_add(unit.gap).saturating_add(1),
+            Err(_) => {
+                draft.inbox.missing = draft
+                    .inbox
+                    .missing
+                    .saturating_add(unit.gap)
+                    .saturating_add(1)
+            }
         },
         Kind::Request => match Request::decode(&unit.bytes) {
             Ok(request) => {
@@ -520,7 +589,13 @@ fn take_unit<P>(desk: &Desk<P>, contact: &Contact, draft: &mut Draft, unit: Unit
                     }
                 }
             }
-            Err(_) => draft.inbox.missing = draft.inbox.missing.saturating_add(unit.gap).saturating_add(1),
+            Err(_) => {
+                draft.inbox.missing = draft
+                    .inbox
+                    .missing
+                    .saturating_add(unit.gap)
+                    .saturating_add(1)
+            }
         },
         Kind::Accept => {
             draft.inbox.missing = draft.inbox.missing.saturating_add(unit.gap);
@@ -560,7 +635,14 @@ fn ask<P>(
 }
 
 /// A message of theirs.
-fn message<P>(desk: &Desk<P>, contact: &Contact, draft: &mut Draft, words: String, place: (u32, [u8; 8], u32), now: Now) {
+fn message<P>(
+    desk: &Desk<P>,
+    contact: &Contact,
+    draft: &mut Draft,
+    words: String,
+    place: (u32, [u8; 8], u32),
+    now: Now,
+) {
     let number = desk.next_number + draft.numbers;
     draft.numbers += 1;
     // Opened with a key that this very step erases; the sender's was gone before the parcel left.
@@ -607,7 +689,11 @@ fn read_receipt<P: Persistence>(
             acknowledge(desk, contact, draft, after, common)?;
             after.acknowledged = None;
             let account = contact.bytes();
-            let rest: Vec<&Item> = contact.outbox.items().filter(|item| item.sequence > common).collect();
+            let rest: Vec<&Item> = contact
+                .outbox
+                .items()
+                .filter(|item| item.sequence > common)
+                .collect();
             for item in &rest {
                 draft.changes.push(Change::RemoveOutgoing {
                     contact: account,
@@ -617,7 +703,9 @@ fn read_receipt<P: Persistence>(
             let link = receipt.links.first().copied().unwrap_or_default();
             let (head, items) = renumber(&draft.head, have, link, &rest);
             for item in &items {
-                draft.changes.push(Change::PutOutgoing(outgoing_row(account, item, None)));
+                draft
+                    .changes
+                    .push(Change::PutOutgoing(outgoing_row(account, item, None)));
             }
             draft.head = head;
             after.renumbered = Some(items);
@@ -649,15 +737,12 @@ fn acknowledge<P: Persistence>(
         let Some(row) = desk.store.message(number)? else {
             continue;
         };
-        let secrecy = super::contact::from_row(row.secrecy).acknowledged();
+        let secrecy = row.secrecy.acknowledged();
         draft.changes.push(Change::SetDelivery {
             number,
             delivery: Delivery::Delivered,
         });
-        draft.changes.push(Change::SetSecrecy {
-            number,
-            secrecy: super::contact::to_row(secrecy),
-        });
+        draft.changes.push(Change::SetSecrecy { number, secrecy });
         draft.events.push(ChatEvent::Delivery {
             number,
             contact: contact.account,

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use crate::crypto::Rejected;
 use crate::crypto::aead;
-use crate::crypto::ratchet::{Ratchet, RatchetStep};
 use crate::crypto::random::Stream;
+use crate::crypto::ratchet::{Ratchet, RatchetStep};
 use crate::crypto::session::SessionStart;
 use crate::messenger::persistence::{AccountBytes, Change, SecretBytes, SessionRow};
 use crate::wire::size::PARCEL;

@@ -125,7 +125,8 @@ pub fn open(account: &AccountId, day: u32, value: &[u8; VALUE]) -> Result<Introd
 fn point(bytes: &[u8]) -> Result<IntroPoint, Malformed> {
     let mut r = Reader::new(bytes);
     Ok(IntroPoint {
-        node: NodeId::decode(r.take(POINT, "intro node")?).map_err(|_| Malformed { what: "intro node" })?,
+        node: NodeId::decode(r.take(POINT, "intro node")?)
+            .map_err(|_| Malformed { what: "intro node" })?,
         addr: Address::read(&mut r)?.socket(),
         cookie_key: r.point("cookie key")?,
         cookie: r.array("cookie")?,

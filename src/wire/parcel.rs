@@ -199,7 +199,10 @@ pub struct Body(Zeroizing<[u8; PARCEL_BODY]>);
 /// What a body is.
 pub enum Meaning<'a> {
     /// In the sequence.
-    Piece { piece: Piece, text: &'a [u8] },
+    Piece {
+        piece: Piece,
+        text: &'a [u8],
+    },
     Receipt(Receipt),
     /// The sender has nothing any more up to the body's sequence number; the link there is the body's `previous`.
     Skip,
@@ -209,7 +212,10 @@ impl Body {
     /// # Panics
     /// If the text is longer than one parcel carries: the caller splits.
     fn new(code: u8, sequence: u32, have: u32, previous: &Link, text: &[u8]) -> Body {
-        assert!(text.len() <= TEXT, "a text is split before it becomes a body");
+        assert!(
+            text.len() <= TEXT,
+            "a text is split before it becomes a body"
+        );
         let mut bytes = Zeroizing::new([0; PARCEL_BODY]);
         Writer::new(&mut bytes[..])
             .u8(code)
@@ -330,9 +336,18 @@ mod tests {
 
     #[test]
     fn a_piece_says_after_the_way_what_it_said_before() {
-        let body = Body::piece(Piece::whole(Kind::Text).code(), 7, 3, &[9; 8], "grüße".as_bytes());
+        let body = Body::piece(
+            Piece::whole(Kind::Text).code(),
+            7,
+            3,
+            &[9; 8],
+            "grüße".as_bytes(),
+        );
         let read = Body::from_bytes(body.bytes());
-        assert_eq!((read.sequence(), read.have(), read.previous()), (7, 3, [9; 8]));
+        assert_eq!(
+            (read.sequence(), read.have(), read.previous()),
+            (7, 3, [9; 8])
+        );
         assert!(read.in_sequence());
         match read.meaning() {
             Ok(Meaning::Piece { piece, text }) => {
@@ -405,7 +420,11 @@ mod tests {
     fn a_long_text_splits_between_letters_and_joins_again() {
         let text = "ä€😀x".repeat(400);
         let pieces = split(&text);
-        assert!(pieces.iter().all(|piece| piece.len() <= TEXT && !piece.is_empty()));
+        assert!(
+            pieces
+                .iter()
+                .all(|piece| piece.len() <= TEXT && !piece.is_empty())
+        );
         assert_eq!(pieces.concat(), text);
         assert_eq!(split(""), [""]);
     }
