@@ -25,6 +25,7 @@ pub mod crypto;
 pub mod messenger;
 pub mod node;
 pub mod platform;
+pub mod sim;
 pub mod store;
 pub mod tui;
 pub mod wire;

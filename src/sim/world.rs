@@ -13,6 +13,7 @@ use crate::messenger::view::ChatEvent;
 use crate::messenger::{Command, CommandError, Messenger, MessengerOutput, Reply};
 use crate::node::{Cause, Node, NodeConfig, NodeOutput, Shaping};
 use crate::wire::class::Class;
+use crate::wire::peer::Peer;
 use crate::wire::size::DATAGRAM;
 use crate::wire::ticket::{EntrySecret, Ticket};
 use crate::wire::time::{Moment, Now, UnixMs};
@@ -129,7 +130,7 @@ impl World {
             world.inhabitants.push(Inhabitant { addr, node: None, person: None, wake: Moment::NEVER, mute: false });
             if index < config.entries {
                 let key = world.entry_key(index);
-                world.tickets.extend(Ticket::new(key.id(), EntrySecret([0; 16]), vec![addr]));
+                world.tickets.extend(Ticket::new(key.id(), EntrySecret::NONE, vec![addr]));
             }
             world.push(Moment(0) + config.stagger * index as u32, Event::Start(index as u32));
         }
@@ -154,6 +155,11 @@ impl World {
 
     pub fn node(&self, index: usize) -> Option<&Node> {
         self.inhabitants[index].node.as_ref()
+    }
+
+    /// Which node of this world a peer is.
+    pub fn index_of(&self, peer: Peer) -> Option<usize> {
+        self.by_addr.get(&peer.addr).map(|i| *i as usize)
     }
 
     pub fn addr(&self, index: usize) -> SocketAddr {
@@ -192,10 +198,8 @@ impl World {
     /// Puts a person with a fresh account behind a node, in every world of this seed the same one.
     pub fn add_person(&mut self, index: usize, name: &str) {
         let now = self.now();
-        let mut random = self.root.fork("person", &(index as u32).to_be_bytes());
-        let mut store = Memory::new();
-        Messenger::create(&mut store, now, name, &mut random).expect("an empty store takes an account");
-        let messenger = Messenger::open(store, now, random).expect("a store that was just made opens");
+        let random = self.root.fork("person", &(index as u32).to_be_bytes());
+        let messenger = Messenger::create(Memory::new(), name, random, now).expect("an empty store takes an account");
         self.inhabitants[index].person = Some(Person { messenger, events: VecDeque::new() });
     }
 
@@ -273,7 +277,7 @@ impl World {
                     node.handle_timeout(now);
                 }
                 if let Some(person) = &mut inhabitant.person
-                    && person.messenger.next_timeout() <= now.at
+                    && person.messenger.next_timeout(now) <= now.at
                 {
                     person.messenger.handle_timeout(now);
                 }
@@ -290,7 +294,7 @@ impl World {
             lan: false,
             address: Some(self.inhabitants[i].addr),
             entries: self.tickets.iter().enumerate().filter(|(e, _)| *e != i).map(|(_, t)| t.clone()).collect(),
-            entry_key: (i < self.config.entries).then(|| self.entry_key(i)),
+            entry_key: (i < self.config.entries).then(|| (self.entry_key(i), EntrySecret::NONE)),
             shaping: self.config.shaping,
         };
         let mut seed = [0; 32];
@@ -340,7 +344,7 @@ impl World {
         }
         let inhabitant = &mut self.inhabitants[i];
         let node = inhabitant.node.as_ref().map_or(Moment::NEVER, |n| n.next_timeout());
-        let person = inhabitant.person.as_ref().map_or(Moment::NEVER, |p| p.messenger.next_timeout());
+        let person = inhabitant.person.as_ref().map_or(Moment::NEVER, |p| p.messenger.next_timeout(now));
         let wake = node.min(person).max(now.at);
         if wake != Moment::NEVER && wake < inhabitant.wake {
             inhabitant.wake = wake;

@@ -455,6 +455,16 @@ impl Links {
             for body in waiting.0 {
                 self.contact_cell(now, id, Some(&body));
             }
+            if dialled {
+                let observed = reached.is_allowed(Reach::Lan).then(|| reached.socket());
+                self.output.push_back(LinkOutput::Up {
+                    assoc: id,
+                    peer,
+                    purpose,
+                    dialled,
+                    observed,
+                });
+            }
             return;
         }
         if purpose == Purpose::Link
