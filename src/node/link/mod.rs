@@ -327,6 +327,8 @@ pub struct Links {
     output: VecDeque<LinkOutput>,
     untaken: usize,
     dropped: u64,
+    /// Calls that cost curve work, for good or not.
+    calls_opened: u64,
 }
 
 impl Links {
@@ -358,6 +360,7 @@ impl Links {
             output: VecDeque::new(),
             untaken: 0,
             dropped: 0,
+            calls_opened: 0,
         }
     }
 
@@ -539,6 +542,11 @@ impl Links {
     /// Datagrams that opened nothing.
     pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// Calls of others that cost curve work, whether anything came of them or not.
+    pub fn calls_opened(&self) -> u64 {
+        self.calls_opened
     }
 
     fn new_id(&mut self) -> AssocId {

@@ -248,6 +248,7 @@ impl Links {
         {
             return false;
         }
+        self.calls_opened += 1;
         let Ok(called) = self.listening[which].open(cell, now.unix) else {
             return false;
         };
