@@ -182,6 +182,21 @@ impl Dht {
         }
     }
 
+    /// A gateway says that it is in the ring now: no need to wait for the clock.
+    pub(super) fn gateway_ready(&mut self, now: Now, from: &Peer) {
+        if self.joining.phase != Phase::Seeking {
+            return;
+        }
+        let waited_for = self.joining.waiting.remove(&from.node);
+        let mut known = self.joining.gateways.iter();
+        if let Some(at) = known.position(|g| g.node == from.node)
+            && waited_for
+        {
+            self.joining.next = at;
+            self.timers.set(Timer::Join, now.at);
+        }
+    }
+
     pub(super) fn gateway_not_ready(&mut self, now: Now, from: Peer) {
         if self.joining.phase != Phase::Seeking {
             return;
@@ -263,6 +278,13 @@ impl Dht {
         // The neighbours learn of this node at once, not by and by: until they do, they answer for its keys.
         for position in self.members.leaves() {
             self.timers.set(Timer::Ping(position), now.at);
+        }
+        // Nor need those wait that this node waited with.
+        let waiting = std::mem::take(&mut self.joining.waiting);
+        for peer in self.strangers() {
+            if waiting.contains(&peer.node) {
+                self.ping(now, peer, Why::Candidate);
+            }
         }
         self.push(DhtOutput::Joined);
     }

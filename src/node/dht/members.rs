@@ -42,6 +42,23 @@ pub(super) struct Member {
     pub health: Health,
     /// Last own round trip.
     pub heard: Moment,
+    /// What carrying for others taught: read when carrying for others, and by nothing else.
+    pub shunned: Shunned,
+}
+
+/// A member that did not answer in time when something was carried through it for others. It is not evidence for this node's own
+/// tables and clocks, which strangers' look-ups must not move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shunned {
+    pub as_hop: Moment,
+    pub as_owner: Moment,
+}
+
+impl Shunned {
+    pub const NOT: Shunned = Shunned {
+        as_hop: Moment(0),
+        as_owner: Moment(0),
+    };
 }
 
 /// Where a key goes from here.
@@ -200,6 +217,7 @@ impl Members {
             rto,
             health: Health::Good,
             heard: now,
+            shunned: Shunned::NOT,
         };
         self.by_node.insert(record.node(), position);
         self.by_position.insert(position, member);
@@ -279,14 +297,17 @@ impl Members {
         useless
     }
 
-    /// Where a key goes from here, passing over the nodes in `tried`. Every hop is nearer to the key than this node, so a message
-    /// cannot go round in a circle.
-    pub fn next(&self, key: &Position, tried: &[NodeId]) -> Next {
+    /// Where a key goes from here, passing over the nodes in `tried` and, if it is carried for others (`foreign`: the time now),
+    /// those shunned. Every hop is nearer to the key than this node, so a message cannot go round in a circle.
+    pub fn next(&self, key: &Position, tried: &[NodeId], foreign: Option<Moment>) -> Next {
         let mine = nearness(&self.own, key);
         let open = |position: &Position, doubtful: bool| {
             self.by_position.get(position).is_some_and(|m| {
-                (m.health == Health::Good || doubtful && m.health == Health::Doubtful)
-                    && !tried.contains(&m.record.node())
+                let healthy = m.health == Health::Good || doubtful && m.health == Health::Doubtful;
+                let shunned = foreign.is_some_and(|now| {
+                    m.shunned.as_owner > now || !doubtful && m.shunned.as_hop > now
+                });
+                healthy && !shunned && !tried.contains(&m.record.node())
             })
         };
         if self.leaf_set_covers(key) {

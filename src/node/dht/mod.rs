@@ -37,7 +37,7 @@ use crate::wire::peer::Peer;
 use crate::wire::position::Position;
 use crate::wire::record::{LIFETIME_MINUTES, NodeRecord, SLOTS};
 use crate::wire::size::{BODY, QUERY};
-use crate::wire::time::{Moment, Now};
+use crate::wire::time::{Moment, Now, UnixMs};
 
 use admission::Admission;
 use join::Joining;
@@ -181,7 +181,12 @@ impl Dht {
 
     fn renew_record(&mut self, now: Now) {
         if let Some(addr) = self.addr {
-            let record = NodeRecord::make(&self.key, addr, now.unix, LIFETIME_MINUTES, self.slot);
+            // Two records with one time would make this node a liar.
+            let after = self
+                .record
+                .map_or(0, |old| (u64::from(old.created()) + 1) * 1000);
+            let unix = UnixMs(now.unix.0.max(after));
+            let record = NodeRecord::make(&self.key, addr, unix, LIFETIME_MINUTES, self.slot);
             self.record = Some(record);
             let wait = self.draw(self.config.timing.record);
             self.timers.set(Timer::Record, now.at + wait);
@@ -367,6 +372,7 @@ impl Dht {
         };
         self.send(from, &answer);
         if ready {
+            self.gateway_ready(now, &from);
             self.offer(now, record);
         }
     }

@@ -169,7 +169,7 @@ impl Dht {
             }
             return;
         }
-        if self.members.next(&key, &[]) == Next::Here {
+        if self.members.next(&key, &[], Some(now.at)) == Next::Here {
             self.answer_here(from, tag, 0);
             return;
         }
@@ -225,7 +225,10 @@ impl Dht {
         let (to, deciding) = if let Some(gateway) = carriage.forced {
             (gateway, true)
         } else {
-            match self.members.next(&key, &carriage.passed) {
+            match self
+                .members
+                .next(&key, &carriage.passed, foreign.then_some(now.at))
+            {
                 Next::Here => {
                     self.end_here(now, id);
                     return;
@@ -293,13 +296,18 @@ impl Dht {
         let mut passed = carriage.passed.clone();
         passed.push(slow.node);
         let key = carriage.key;
-        if self.members.next(&key, &passed) == Next::Here {
+        let foreign = matches!(carriage.origin, Origin::Asked { .. });
+        if self.members.next(&key, &passed, foreign.then_some(now.at)) == Next::Here {
             return false;
         }
         if let Some(carriage) = self.carriages.get_mut(&id) {
             carriage.passed = passed;
         }
-        self.doubt(now, &slow);
+        if foreign {
+            self.shun(now, &slow, false);
+        } else {
+            self.doubt(now, &slow);
+        }
         self.forward(now, id);
         true
     }
@@ -508,7 +516,7 @@ impl Dht {
         {
             let mut passed = carriage.passed.clone();
             passed.push(request.to.node);
-            if self.members.next(&carriage.key, &passed) != Next::Here {
+            if self.members.next(&carriage.key, &passed, None) != Next::Here {
                 carriage.passed = passed;
             }
         }
