@@ -169,7 +169,9 @@ impl Dht {
         if self.joining.phase != Phase::Seeking {
             return;
         }
-        if !self.joining.gateways.iter().any(|g| g.node == from.node) {
+        let known = self.joining.gateways.iter().any(|g| g.node == from.node);
+        // Strangers do not push out the entries this node was given.
+        if !known && self.joining.gateways.len() < GATEWAYS_MAX {
             self.joining.add(from);
             let soon = now.at + Duration::from_secs(1);
             if self

@@ -210,7 +210,8 @@ impl Dht {
         match message {
             Message::Ping { tag, ready, record } => self.on_ping(now, from, tag, ready, &record),
             Message::Pong { tag, ready, record } => {
-                if let Some((_, rtt)) = self.settle(now, &from, tag) {
+                let asked = |why: &Why| matches!(why, Why::Candidate | Why::Check(_));
+                if let Some(rtt) = self.settle(now, &from, tag, asked) {
                     self.admit(now, &from, ready, &record, rtt);
                     self.joined_if_gathered(now);
                 }
@@ -236,7 +237,7 @@ impl Dht {
                 self.on_found(now, from, tag, verdict, hops, records);
             }
             Message::FoundAck { tag } => {
-                self.settle(now, &from, tag);
+                self.settle(now, &from, tag, |why| *why == Why::Back);
             }
             Message::Leaves {
                 tag,
@@ -373,8 +374,17 @@ impl Dht {
         self.send(from, &answer);
         if ready {
             self.gateway_ready(now, &from);
-            self.offer(now, record);
+            if !self.has(&from.node, record) {
+                self.offer(now, record);
+            }
         }
+    }
+
+    /// The common case at no cost: a member repeats the record we have.
+    fn has(&self, node: &NodeId, bytes: &RecordBytes) -> bool {
+        let at = self.members.find(node);
+        at.and_then(|at| self.members.get(&at))
+            .is_some_and(|member| member.record.bytes() == *bytes)
     }
 
     /// A record from hearsay: if its node would be of use, it is asked; only its own answer makes it a member.
@@ -442,7 +452,7 @@ impl Dht {
         rtt: Option<std::time::Duration>,
     ) {
         self.candidates.remove(&from.node);
-        if !ready {
+        if !ready || self.has(&from.node, bytes) {
             return;
         }
         let Ok(claimed) = NodeRecord::decode(bytes) else {

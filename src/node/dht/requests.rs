@@ -30,8 +30,8 @@ const SECOND_CHANCE: Duration = Duration::from_secs(60);
 const SHUNNED: Duration = Duration::from_secs(10);
 /// Between two tries to hear from a suspected leaf, or other member: a ring that loses a third of its nodes at once must not
 /// shout after them.
-const SECOND_CHANCE_PAUSE_LEAF: Duration = Duration::from_millis(500);
-const SECOND_CHANCE_PAUSE: Duration = Duration::from_secs(6);
+const SECOND_CHANCE_PAUSE_LEAF: Duration = Duration::from_secs(1);
+const SECOND_CHANCE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Why a request was sent: what to do when it is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,20 +142,25 @@ impl Dht {
         .is_some()
     }
 
-    /// The request an answer belongs to, with the round trip; the peer is alive. Ends the request.
+    /// The round trip of the request that an answer ends; the peer is alive. Nothing if no such request (`expected`) waits for this
+    /// peer; the inner `None`: an unknown try.
     pub(super) fn settle(
         &mut self,
         now: Now,
         from: &Peer,
         tag: Tag,
-    ) -> Option<(Request, Option<Duration>)> {
+        expected: impl Fn(&Why) -> bool,
+    ) -> Option<Option<Duration>> {
+        let request = self.requests.get(&tag.nonce)?;
+        if !expected(&request.why) {
+            return None;
+        }
         let rtt = self.heard(now, from, tag)?;
-        self.timers.clear(&Timer::Request(tag.nonce));
-        let request = self.requests.remove(&tag.nonce)?;
-        Some((request, rtt))
+        self.forget_request(tag.nonce);
+        Some(rtt)
     }
 
-    /// Like `settle`, but the request stays known: more than one answer comes to it. The inner `None`: an unknown try.
+    /// Like `settle`, but the request stays known: more than one answer comes to it.
     pub(super) fn heard(&mut self, now: Now, from: &Peer, tag: Tag) -> Option<Option<Duration>> {
         let request = self.requests.get(&tag.nonce)?;
         if request.to.node != from.node {

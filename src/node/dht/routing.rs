@@ -25,6 +25,8 @@ use super::{Dht, DhtOutput, LookupId, Timer, verdict};
 const TTL: u8 = 16;
 /// Look-ups carried at once for others; more are not taken, and whoever sent one goes round this node.
 const CARRIED_MAX: usize = 1024;
+/// The same for one node that asks: one flood does not stop the others.
+const CARRIED_FOR_ONE: usize = 128;
 /// Own look-ups at once; more are lost at once.
 const OWN_MAX: usize = 64;
 /// Nodes passed over for one look-up.
@@ -173,7 +175,11 @@ impl Dht {
             self.answer_here(from, tag, 0);
             return;
         }
-        if ttl == 0 || self.carried.len() >= CARRIED_MAX {
+        let of_one = self
+            .carried
+            .range((from.node, 0)..=(from.node, u64::MAX))
+            .count();
+        if ttl == 0 || self.carried.len() >= CARRIED_MAX || of_one >= CARRIED_FOR_ONE {
             return;
         }
         self.send(from, &Message::RouteAck { tag });
@@ -328,7 +334,10 @@ impl Dht {
     }
 
     pub(super) fn on_route_ack(&mut self, now: Now, from: &Peer, tag: Tag) {
-        if self.heard(now, from, tag).is_some() {
+        let hop = self.requests.get(&tag.nonce);
+        if hop.is_some_and(|r| matches!(r.why, Why::Hop { .. }))
+            && self.heard(now, from, tag).is_some()
+        {
             self.timers.clear(&Timer::Request(tag.nonce));
         }
     }
