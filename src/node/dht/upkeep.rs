@@ -289,7 +289,7 @@ impl Dht {
         let digit = (u64::from(own.digit(row)) + 1 + self.topology.below(15)) as u8 & 15;
         let mut key: [u8; 32] = self.topology.bytes();
         key[..row / 2].copy_from_slice(&own.0[..row / 2]);
-        key[row / 2] = if row % 2 == 0 {
+        key[row / 2] = if row.is_multiple_of(2) {
             digit << 4 | key[row / 2] & 15
         } else {
             own.0[row / 2] & 0xf0 | digit
