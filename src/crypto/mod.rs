@@ -14,6 +14,7 @@ mod labels;
 pub mod mqv;
 pub mod onion;
 pub mod packet;
+pub mod pairing;
 pub mod prekey;
 pub mod random;
 pub mod ratchet;
