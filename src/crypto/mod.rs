@@ -24,6 +24,9 @@ pub mod session;
 pub mod text;
 pub mod window;
 
+#[cfg(test)]
+mod protocol_tests;
+
 /// The one answer to every cryptographic failure that a stranger can cause. It carries no detail on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the bytes do not open under this key")]
