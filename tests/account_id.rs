@@ -90,7 +90,7 @@ fn up_to_four_random_mistakes_are_never_taken() {
         .iter()
         .map(|id| id.to_string().chars().collect())
         .collect();
-    for _ in 0..2_000 {
+    for _ in 0..10_000 {
         let text = &texts[random.below(20) as usize];
         let mut wrong = text.clone();
         for _ in 0..1 + random.below(4) {

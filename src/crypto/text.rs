@@ -273,29 +273,37 @@ fn all_symbols() -> impl Iterator<Item = Fe32> {
         .map(|c| Fe32::from_char(c).expect("the alphabet is bech32's"))
 }
 
-fn checks(form: &Form, symbols: &[Fe32]) -> bool {
-    let mut engine = Engine::<Bech32m>::new();
+/// The checksum after the prefix.
+fn start(form: &Form) -> Engine<Bech32m> {
+    let mut engine = Engine::new();
     engine.input_hrp(Hrp::parse(form.prefix).expect("prefixes are short lower-case words"));
-    for &symbol in symbols {
-        engine.input_fe(symbol);
-    }
+    engine
+}
+
+fn ends_right(mut engine: Engine<Bech32m>, rest: &[Fe32]) -> bool {
+    rest.iter().for_each(|&symbol| engine.input_fe(symbol));
     *engine.residue() == Bech32m::TARGET_RESIDUE
+}
+
+fn checks(form: &Form, symbols: &[Fe32]) -> bool {
+    ends_right(start(form), symbols)
 }
 
 /// The one symbol, or the first of two neighbours changed round, whose repair makes the checksum right. Bech32m tells any two texts
 /// apart that differ in up to four symbols, so a single repair found is the only one.
 fn find_typo(form: &Form, symbols: &[Fe32]) -> Option<usize> {
-    let mut trial = symbols.to_vec();
-    for i in 0..trial.len() {
-        let given = trial[i];
+    let mut before = start(form);
+    for (i, &given) in symbols.iter().enumerate() {
         for symbol in all_symbols().filter(|symbol| *symbol != given) {
-            trial[i] = symbol;
-            if checks(form, &trial) {
+            let mut repaired = before;
+            repaired.input_fe(symbol);
+            if ends_right(repaired, &symbols[i + 1..]) {
                 return Some(i);
             }
         }
-        trial[i] = given;
+        before.input_fe(given);
     }
+    let mut trial = symbols.to_vec();
     for i in 1..trial.len() {
         trial.swap(i - 1, i);
         if checks(form, &trial) {

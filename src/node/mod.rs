@@ -332,6 +332,7 @@ impl Node {
                         .circuits
                         .handle_link_up(now, assoc, peer, purpose, dialled),
                     Purpose::Contact => self.on_entry(now, peer, dialled),
+                    Purpose::Errand => {}
                 }
             }
             LinkOutput::Down { assoc, purpose, .. } => self.on_link_down(now, assoc, purpose),
@@ -342,13 +343,12 @@ impl Node {
             LinkOutput::Body { assoc, kind, body } => {
                 self.circuits.handle_body(now, assoc, kind, &body)
             }
-            LinkOutput::Contact { peer, body } => {
-                if body[0] < FIRST_FOREIGN_KIND {
-                    self.dht.handle_message(now, peer, &body);
-                } else {
-                    self.circuits.handle_contact(peer, &body);
-                }
-            }
+            // A body that does not belong to its plane is dropped: neither plane may move the other.
+            LinkOutput::Contact { plane, peer, body } => match (plane, body[0] < FIRST_FOREIGN_KIND) {
+                (Purpose::Contact, true) => self.dht.handle_message(now, peer, &body),
+                (Purpose::Errand, false) => self.circuits.handle_contact(peer, &body),
+                _ => {}
+            },
         }
     }
 
@@ -356,7 +356,7 @@ impl Node {
         if purpose == Purpose::Link {
             self.topology.handle_down(now.at, assoc);
         }
-        if purpose != Purpose::Contact {
+        if !purpose.is_contact() {
             self.circuits.handle_link_down(now, assoc);
         }
         if purpose == Purpose::Link {
@@ -368,7 +368,7 @@ impl Node {
         match output {
             DhtOutput::Send { to, body } => {
                 // A session with a full queue is a lost datagram: the ring asks again by itself.
-                let _ = self.links.send_contact(now, to, &body);
+                let _ = self.links.send_contact(now, Purpose::Contact, to, &body);
             }
             DhtOutput::Joined => {
                 self.joined = true;
@@ -417,7 +417,7 @@ impl Node {
                 let _ = self.links.send_control(assoc, &body);
             }
             CircuitOutput::Contact { to, body } => {
-                let _ = self.links.send_contact(now, to, &body);
+                let _ = self.links.send_contact(now, Purpose::Errand, to, &body);
             }
             CircuitOutput::DialSpur { handle, peer } => {
                 let assoc = self.links.dial(now, DialTarget::from(peer), Purpose::Spur);

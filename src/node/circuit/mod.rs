@@ -154,7 +154,7 @@ impl Circuits {
                 self.spurs.insert(assoc);
                 self.relays.spur_up(&mut self.base, now, assoc, peer, dialled);
             }
-            Purpose::Contact => {}
+            Purpose::Contact | Purpose::Errand => {}
         }
     }
 
