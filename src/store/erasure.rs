@@ -316,8 +316,11 @@ fn a_removed_conversation_leaves_no_word_in_any_page() {
     batch.push(Change::PutContact(contact(other)));
     profile.commit(batch).unwrap();
     let mut gone = Vec::new();
-    let mut kept = Vec::new();
-    for number in 1..=600 {
+    let mut kept = std::collections::BTreeMap::new();
+    // Not in order and twice, so that rows are moved about in their pages.
+    let mut numbers: Vec<u64> = (1..=600).collect();
+    random.shuffle(&mut numbers);
+    for number in [numbers.clone(), numbers].concat() {
         let mut text = random
             .bytes::<64>()
             .map(|byte| char::from(b'a' + byte % 26))
@@ -325,12 +328,12 @@ fn a_removed_conversation_leaves_no_word_in_any_page() {
             .collect::<String>();
         text = text.repeat(1 + random.below(8) as usize);
         let contact = if number % 3 == 0 { other } else { CONTACT };
-        let list = if number % 3 == 0 {
-            &mut gone
+        let start = text.as_bytes()[..64].to_vec();
+        if contact == other {
+            gone.push(start);
         } else {
-            &mut kept
-        };
-        list.push(text.as_bytes()[..64].to_vec());
+            gone.extend(kept.insert(number, start));
+        }
         let mut batch = Batch::new();
         batch.push(message(number, contact, text));
         profile.commit(batch).unwrap();
@@ -341,7 +344,7 @@ fn a_removed_conversation_leaves_no_word_in_any_page() {
     profile.commit(batch).unwrap();
     let all = dump(&profile);
     assert_eq!(traces(&all, &gone), 0);
-    assert!(kept.iter().all(|text| contains(&all, text)));
+    assert!(kept.values().all(|text| contains(&all, text)));
     assert_eq!(
         profile.load().unwrap().next_number,
         601,
