@@ -111,6 +111,8 @@ impl Drop for Directory {
         if self.settled {
             let _ = self.lock.set_len(0);
         }
+        // Closing alone would leave the lock with a child process that is just being started and has not yet closed what it inherited.
+        let _ = self.lock.unlock();
     }
 }
 
