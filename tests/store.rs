@@ -160,7 +160,7 @@ fn told(store: &mut impl Persistence) -> String {
     let text = |bytes: &SecretBytes| String::from_utf8_lossy(bytes.as_slice()).into_owned();
     let all = store.load().unwrap();
     let mut out = String::new();
-    for row in &all.profile {
+    if let Some(row) = &all.profile {
         out += &format!("{row:?} {}\n", text(&row.account_key));
     }
     for row in &all.contacts {

@@ -84,8 +84,11 @@ impl Directory {
         }
         self.settled = true;
         self.lock.set_len(0)?;
-        self.lock
-            .write_all(std::process::id().to_string().as_bytes())
+        // Only a hint: on a full disk the profile opens without it.
+        let _ = self
+            .lock
+            .write_all(std::process::id().to_string().as_bytes());
+        Ok(())
     }
 
     pub fn path(&self) -> &Path {

@@ -13,10 +13,7 @@ use super::schema::{PAGE, PAGE_RESERVE};
 use super::tests::{CONTACT, contact, message, profile};
 use super::*;
 use crate::crypto::secrecy::Secrecy;
-use crate::messenger::persistence::{
-    ContactRow, IncomingPart, MetaKey, OutgoingRow, SecretBytes, SessionRow,
-};
-use crate::messenger::view::{ContactState, Delivery, Policy};
+use crate::messenger::persistence::{IncomingPart, MetaKey, OutgoingRow, SecretBytes, SessionRow};
 use crate::wire::time::UnixMs;
 
 /// SQLite's file format: header of the log, and of each page in it.
