@@ -263,8 +263,10 @@ pub enum Change {
 #[derive(Debug, Default)]
 pub struct Batch {
     pub changes: Vec<Change>,
-    /// What the changes remove or replace must also be gone from freed pages and from the log before `commit` returns: an
-    /// acknowledgement that says so leaves afterwards.
+    /// What the changes remove or replace must also be gone from freed pages and from the log before `commit` returns, because an
+    /// acknowledgement that says so leaves afterwards. It holds for sessions, outgoing and incoming bodies, parcels and meta values,
+    /// also those of earlier batches; for texts, names and conversations only if the batch removes a message or a contact, which
+    /// writes the whole history anew (some seconds per 100 MB).
     pub erase: bool,
 }
 

@@ -23,6 +23,7 @@ const MAX_HINT: u64 = 16;
 pub struct Directory {
     path: PathBuf,
     lock: File,
+    settled: bool,
 }
 
 impl Directory {
@@ -58,7 +59,11 @@ impl Directory {
         let file = path.join(LOCK);
         let lock = platform::open_private(&file, Open::Either).map_err(OpenError::io(&file))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Directory { path, lock }),
+            Ok(()) => Ok(Directory {
+                path,
+                lock,
+                settled: false,
+            }),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse { pid: holder(&lock) }),
             Err(TryLockError::Error(error)) => Err(OpenError::io(file)(error)),
         }
@@ -77,9 +82,13 @@ impl Directory {
                 platform::restrict(&entry.path(), 0o600)?;
             }
         }
+        self.settled = true;
         self.lock.set_len(0)?;
-        self.lock
-            .write_all(std::process::id().to_string().as_bytes())
+        // Only a hint: on a full disk the profile opens without it.
+        let _ = self
+            .lock
+            .write_all(std::process::id().to_string().as_bytes());
+        Ok(())
     }
 
     pub fn path(&self) -> &Path {
@@ -101,8 +110,12 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // A hint that outlives its process would name a stranger. If this fails, the reader finds no such process.
-        let _ = self.lock.set_len(0);
+        // A hint that outlives its process could name a stranger. If this fails, the reader finds no such process.
+        if self.settled {
+            let _ = self.lock.set_len(0);
+        }
+        // Closing alone would leave the lock with a child process that is just being started and has not yet closed what it inherited.
+        let _ = self.lock.unlock();
     }
 }
 

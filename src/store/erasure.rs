@@ -10,15 +10,12 @@ use aes::Aes256;
 use aes::cipher::{BlockCipherDecrypt, KeyInit};
 
 use super::schema::{PAGE, PAGE_RESERVE};
+use super::tests::{CONTACT, contact, message, profile};
 use super::*;
 use crate::crypto::secrecy::Secrecy;
-use crate::messenger::persistence::{
-    ContactRow, IncomingPart, MetaKey, OutgoingRow, SecretBytes, SessionRow,
-};
-use crate::messenger::view::{ContactState, Delivery, Policy};
+use crate::messenger::persistence::{IncomingPart, MetaKey, OutgoingRow, SecretBytes, SessionRow};
 use crate::wire::time::UnixMs;
 
-const CONTACT: AccountBytes = [2; 33];
 /// SQLite's file format: header of the log, and of each page in it.
 const LOG_HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
@@ -75,50 +72,6 @@ fn traces(all: &[u8], secrets: &[Vec<u8>]) -> usize {
     all.windows(16)
         .filter(|window| pieces.contains(*window))
         .count()
-}
-
-fn profile() -> (tempfile::TempDir, Profile, Stream) {
-    let place = tempfile::tempdir().unwrap();
-    let mut random = Stream::from_seed([9; 32]);
-    let mut profile =
-        Profile::create(&place.path().join("p"), b"pass", Cost::LEAST, &mut random).unwrap();
-    let mut batch = Batch::new();
-    batch.push(Change::PutContact(contact(CONTACT)));
-    profile.commit(batch).unwrap();
-    (place, profile, random)
-}
-
-fn contact(account: AccountBytes) -> ContactRow {
-    ContactRow {
-        account,
-        name: "Bob".into(),
-        state: ContactState::Accepted,
-        policy: Policy::Ask,
-        added: UnixMs(1),
-        request_text: String::new(),
-        read_up_to: 0,
-        sent: 0,
-        sent_hash: [0; 8],
-        peer_has: 0,
-        received: 0,
-        received_hash: [0; 8],
-    }
-}
-
-fn message(number: u64, contact: AccountBytes, text: String) -> Change {
-    Change::PutMessage(MessageRow {
-        number,
-        contact,
-        mine: number.is_multiple_of(2),
-        sequence: number as u32,
-        previous: [0; 8],
-        text,
-        secrecy: Secrecy::ForwardSecret,
-        delivery: Delivery::Delivered,
-        time: UnixMs(number),
-        gap_before: 0,
-        unreadable: false,
-    })
 }
 
 /// A random secret of up to three pages.
@@ -316,8 +269,11 @@ fn a_removed_conversation_leaves_no_word_in_any_page() {
     batch.push(Change::PutContact(contact(other)));
     profile.commit(batch).unwrap();
     let mut gone = Vec::new();
-    let mut kept = Vec::new();
-    for number in 1..=600 {
+    let mut kept = std::collections::BTreeMap::new();
+    // Not in order and twice, so that rows are moved about in their pages.
+    let mut numbers: Vec<u64> = (1..=600).collect();
+    random.shuffle(&mut numbers);
+    for number in [numbers.clone(), numbers].concat() {
         let mut text = random
             .bytes::<64>()
             .map(|byte| char::from(b'a' + byte % 26))
@@ -325,12 +281,12 @@ fn a_removed_conversation_leaves_no_word_in_any_page() {
             .collect::<String>();
         text = text.repeat(1 + random.below(8) as usize);
         let contact = if number % 3 == 0 { other } else { CONTACT };
-        let list = if number % 3 == 0 {
-            &mut gone
+        let start = text.as_bytes()[..64].to_vec();
+        if contact == other {
+            gone.push(start);
         } else {
-            &mut kept
-        };
-        list.push(text.as_bytes()[..64].to_vec());
+            gone.extend(kept.insert(number, start));
+        }
         let mut batch = Batch::new();
         batch.push(message(number, contact, text));
         profile.commit(batch).unwrap();
@@ -341,111 +297,10 @@ fn a_removed_conversation_leaves_no_word_in_any_page() {
     profile.commit(batch).unwrap();
     let all = dump(&profile);
     assert_eq!(traces(&all, &gone), 0);
-    assert!(kept.iter().all(|text| contains(&all, text)));
+    assert!(kept.values().all(|text| contains(&all, text)));
     assert_eq!(
         profile.load().unwrap().next_number,
         601,
         "numbers are never used twice"
     );
-}
-
-#[test]
-fn a_full_disk_keeps_what_was_and_works_again_with_room() {
-    let (_place, mut profile, mut random) = profile();
-    let filled = |random: &mut Stream| {
-        let mut batch = Batch::new();
-        let mut value = vec![0; 100_000];
-        random.fill(&mut value);
-        batch.push(Change::PutMeta {
-            key: MetaKey::own("big"),
-            value: SecretBytes::new(value),
-        });
-        batch.push(message(1, CONTACT, "kept".into()));
-        batch
-    };
-    let connection = profile.connection().unwrap();
-    let pages: i64 = connection
-        .query_row("PRAGMA page_count", [], |row| row.get(0))
-        .unwrap();
-    connection
-        .execute_batch(&format!("PRAGMA max_page_count = {}", pages + 2))
-        .unwrap();
-    assert_eq!(profile.commit(filled(&mut random)), Err(StoreError::Full));
-    assert!(
-        profile.message(1).unwrap().is_none(),
-        "nothing of a failed batch is there"
-    );
-    assert_eq!(
-        profile.load().unwrap().contacts.len(),
-        1,
-        "nothing of before is lost"
-    );
-    // The connection was given up, and with it the bound.
-    profile.commit(filled(&mut random)).unwrap();
-    assert_eq!(profile.message(1).unwrap().unwrap().text, "kept");
-}
-
-#[test]
-fn a_row_that_cannot_be_read_does_not_hide_the_others() {
-    let (_place, mut profile, _) = profile();
-    let mut batch = Batch::new();
-    for number in 1..=6 {
-        batch.push(message(number, CONTACT, format!("text {number}")));
-    }
-    profile.commit(batch).unwrap();
-    let connection = profile.connection().unwrap();
-    connection
-        .execute_batch(
-            "UPDATE messages SET delivery = 99 WHERE number = 2; UPDATE messages SET level = 7 WHERE number = 3;
-             UPDATE messages SET text = CAST(x'ff41' AS TEXT) WHERE number = 4; UPDATE messages SET text = zeroblob(20000000) WHERE number = 5;",
-        )
-        .unwrap();
-    let rows = profile.messages(&CONTACT, None, 10).unwrap();
-    let readable: Vec<_> = rows
-        .iter()
-        .map(|row| (row.number, !row.unreadable))
-        .collect();
-    assert_eq!(
-        readable,
-        [
-            (1, true),
-            (2, false),
-            (3, false),
-            (4, false),
-            (5, false),
-            (6, true)
-        ]
-    );
-}
-
-#[test]
-fn an_upgrade_copies_the_database_first_and_goes_on_where_it_was_killed() {
-    let (_place, mut profile, _) = profile();
-    let mut batch = Batch::new();
-    batch.push(message(1, CONTACT, "old".into()));
-    batch.erase = true;
-    profile.commit(batch).unwrap();
-    let before = std::fs::read(&profile.database).unwrap();
-    let path = profile.database.clone();
-    let steps = [
-        schema::MIGRATIONS[0],
-        "ALTER TABLE contacts ADD COLUMN colour INTEGER;",
-        "CREATE TABLE broken (",
-        "CREATE TABLE more (x);",
-    ];
-    let connection = profile.connection().unwrap();
-    assert!(schema::upgrade(connection, &path, &steps).is_err());
-    assert_eq!(
-        schema::found_format(connection).unwrap(),
-        2,
-        "the steps before the broken one are done"
-    );
-    assert_eq!(std::fs::read(schema::copy_path(&path, 1)).unwrap(), before);
-    let whole = [steps[0], steps[1], "CREATE TABLE mended (x);", steps[3]];
-    schema::upgrade(connection, &path, &whole).unwrap();
-    assert_eq!(schema::found_format(connection).unwrap(), 4);
-    connection
-        .execute_batch("SELECT colour FROM contacts; SELECT * FROM mended; SELECT * FROM more;")
-        .unwrap();
-    assert_eq!(profile.message(1).unwrap().unwrap().text, "old");
 }

@@ -15,6 +15,8 @@ mod write;
 
 #[cfg(test)]
 mod erasure;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 

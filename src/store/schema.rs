@@ -37,7 +37,7 @@ pub const MIGRATIONS: &[&str] = &["
         number INTEGER PRIMARY KEY AUTOINCREMENT, contact INTEGER NOT NULL, mine INTEGER NOT NULL, sequence INTEGER NOT NULL,
         previous BLOB NOT NULL, level INTEGER NOT NULL, erase_day INTEGER NOT NULL, delivery INTEGER NOT NULL, time INTEGER NOT NULL,
         gap_before INTEGER NOT NULL, text TEXT NOT NULL);
-    CREATE INDEX history ON messages (contact, number);
+    CREATE INDEX history ON messages (contact, number, mine);
     CREATE TABLE outgoing (
         contact INTEGER NOT NULL, sequence INTEGER NOT NULL, message INTEGER, kind INTEGER NOT NULL, level INTEGER NOT NULL,
         erase_day INTEGER NOT NULL, tries INTEGER NOT NULL, last_try INTEGER NOT NULL,
