@@ -6,6 +6,7 @@
 //! Not here: drawing and the terminal (`tui`), and what a command does (`messenger`, `store`).
 
 pub mod add_contact;
+mod boxes;
 pub mod clock;
 pub mod composer;
 pub mod conversation;
