@@ -47,7 +47,7 @@ fn child() {
     }
     let ended = runtime.block_on(run(
         Screen::stdout(),
-        Theme::COLOUR,
+        Theme::detect(|name| std::env::var(name).ok()),
         commands,
         events,
         app,
@@ -77,6 +77,10 @@ struct Program {
 
 impl Program {
     fn start(fate: &str) -> Program {
+        Program::start_with(fate, &[])
+    }
+
+    fn start_with(fate: &str, variables: &[(&str, &str)]) -> Program {
         let pair = native_pty_system()
             .openpty(PtySize {
                 rows: 24,
@@ -90,6 +94,11 @@ impl Program {
         command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
         command.env(FATE, fate);
         command.env("TERM", "xterm-256color");
+        command.env("LC_ALL", "C.UTF-8");
+        command.env_remove("NO_COLOR");
+        for (name, value) in variables {
+            command.env(name, value);
+        }
         let child = pair
             .slave
             .spawn_command(command)
@@ -240,6 +249,30 @@ fn stopping_gives_the_terminal_to_the_shell_and_continuing_takes_it_back() {
                 && screen.contents().contains("kept")
                 && screen.contents().contains(TITLE)
         });
+        program.press(b"\x11");
+        assert_eq!(program.ends(), 0);
+    }
+}
+
+/// crossterm 0.29 answers NO_COLOR with a command that also ends bold and reverse, which are all that is left to warn with.
+#[test]
+fn without_colour_bold_and_reverse_reach_the_terminal() {
+    for (variables, coloured) in [(&[][..], true), (&[("NO_COLOR", "1")][..], false)] {
+        let mut program = Program::start_with("quit", variables);
+        {
+            let terminal = program.terminal.lock().expect("no reader panics");
+            let screen = terminal.screen();
+            let cells = || (0..24).flat_map(|y| (0..80).filter_map(move |x| screen.cell(y, x)));
+            assert!(
+                screen.cell(0, 0).is_some_and(vt100::Cell::bold),
+                "the heading is bold"
+            );
+            assert!(cells().any(vt100::Cell::inverse), "the cursor is reversed");
+            let any = cells().any(|cell| {
+                cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default
+            });
+            assert_eq!(any, coloured);
+        }
         program.press(b"\x11");
         assert_eq!(program.ends(), 0);
     }

@@ -156,10 +156,10 @@ impl App {
                 };
                 out.push(Command::Policy { id, policy });
             }
-            (Action::Edit(edit), _) => {
-                if filter.edit(edit) && !matches!(edit, Edit::Left | Edit::Right) {
-                    cursor = 0;
-                }
+            (Action::Edit(edit), _)
+                if filter.edit(edit) && !matches!(edit, Edit::Left | Edit::Right) =>
+            {
+                cursor = 0
             }
             _ => {}
         }

@@ -226,7 +226,7 @@ impl App {
 
     fn sort_contacts(&mut self) {
         self.contacts
-            .sort_by(|a, b| (a.name.to_lowercase(), a.id).cmp(&(b.name.to_lowercase(), b.id)));
+            .sort_by_cached_key(|c| (c.name.to_lowercase(), c.id));
     }
 
     fn message(&mut self, message: MessageView, out: &mut Vec<Command>) {

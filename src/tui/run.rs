@@ -134,7 +134,7 @@ impl<W: Write, M: LineMode> Loop<'_, W, M> {
                 },
                 count = events.recv_many(&mut waiting, EVENTS_AT_ONCE) => {
                     let mut asked = (count == 0).then_some(ExitReason::ProgramEnded);
-                    for event in waiting.drain(..).collect::<Vec<_>>() {
+                    for event in std::mem::take(&mut waiting) {
                         asked = asked.or(self.take(event)?);
                     }
                     asked

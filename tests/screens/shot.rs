@@ -43,10 +43,10 @@ fn svg(buffer: &Buffer) -> String {
         f32::from(buffer.area.height) * CELL.1,
     );
     let mut out = String::new();
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"DejaVu Sans Mono, Menlo, Consolas, \
-         monospace\" font-size=\"14\"><rect width=\"100%\" height=\"100%\" fill=\"{BACK}\"/>\n"
+         monospace\" font-size=\"14\"><rect width=\"100%\" height=\"100%\" fill=\"{BACK}\"/>"
     );
     for y in 0..buffer.area.height {
         for x in 0..buffer.area.width {
