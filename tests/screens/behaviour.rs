@@ -667,3 +667,45 @@ fn more_conversations_than_memory_holds_are_loaded_again() {
     });
     assert!(p.screen(Theme::MONO).contains("Telling her."));
 }
+
+#[test]
+fn a_program_may_start_on_a_conversation() {
+    let mut p = Person::at(Stage::Chat, 80, 24);
+    p.app.current = Some(boris());
+    p.event(Event::Tick);
+    assert!(
+        p.asked
+            .iter()
+            .all(|c| !matches!(c, Command::LoadHistory { .. }))
+    );
+    p.event(Event::Contacts(vec![contact(2, "boris")]));
+    assert!(p.asked.contains(&Command::LoadHistory {
+        contact: boris(),
+        before: None
+    }));
+    incoming(&mut p, 1, "welcome");
+    assert!(p.screen(Theme::MONO).contains("welcome"));
+}
+
+#[test]
+fn a_message_shown_no_longer_waits_for_the_disk() {
+    let mut p = Person::chatting(80, 24);
+    p.event(Event::History {
+        contact: boris(),
+        messages: Vec::new(),
+        older: false,
+    });
+    let before = p.app.waiting();
+    p.type_letters("hello");
+    p.press(plain(Key::Enter));
+    assert_eq!(p.app.waiting(), before + 1);
+    p.event(Event::Chat(ChatEvent::Message(message(
+        50,
+        true,
+        0,
+        Secrecy::OnceOpened,
+        Delivery::Sent,
+        "hello",
+    ))));
+    assert_eq!(p.app.waiting(), before);
+}

@@ -428,9 +428,13 @@ fn hints(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
     } else if l.breadth == Breadth::Middle {
         (hint_text(&[Context::Main], columns), looks())
     } else {
-        let more = key(Context::Main, Action::SelectUp, "select");
+        let select = key(Context::Main, Action::SelectUp, "select");
+        let contacts = key(Context::Anywhere, Action::Contacts, "contacts");
         (
-            format!("{}  {more}", hint_text(&[Context::Main], columns)),
+            format!(
+                "{}  {select}  {contacts}",
+                hint_text(&[Context::Main], columns)
+            ),
             looks(),
         )
     };
