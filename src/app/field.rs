@@ -176,7 +176,7 @@ impl Field {
         self.text[..self.cursor]
             .unicode_word_indices()
             .map(|(at, _)| at)
-            .last()
+            .next_back()
             .unwrap_or(0)
     }
 

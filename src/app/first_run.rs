@@ -2,6 +2,7 @@
 
 use crate::messenger::text;
 use crate::wire::class::Class;
+use crate::wire::ticket::Ticket;
 
 use super::event::Command;
 use super::field::{Edit, Field, Secret};
@@ -166,6 +167,17 @@ impl FirstRun {
                 "choose a name: contacts see it in your requests",
             );
         }
+        for (i, ticket) in self.ticket_list().iter().enumerate() {
+            if let Err(bad) = ticket.parse::<Ticket>() {
+                let place = bad
+                    .position
+                    .map_or_else(String::new, |at| format!(" (character {})", at + 1));
+                return self.refuse(
+                    Stop::Tickets,
+                    &format!("ticket {}: {}{place}", i + 1, bad.reason),
+                );
+            }
+        }
         self.problem = None;
         self.working = true;
         Some(Command::Create {
@@ -275,6 +287,7 @@ impl Unlock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::keys::EntryKey;
 
     fn typed(f: &mut FirstRun, text: &str) {
         f.insert(text);
@@ -295,7 +308,12 @@ mod tests {
         assert_eq!(f.stop, Stop::Name);
         f.insert("anna");
         f.stop = Stop::Tickets;
-        f.insert("pxe1a@1.2.3.4:5\npxe1b@1.2.3.5:5 ");
+        let entry = |n: u8| {
+            EntryKey::from_bytes(&[n; 32])
+                .expect("small numbers are keys")
+                .id()
+        };
+        f.insert(&format!("{}@1.2.3.4:5\n{}@1.2.3.5:5 ", entry(1), entry(2)));
         f.stop = Stop::Start;
         match f.confirm() {
             Some(Command::Create {

@@ -6,6 +6,7 @@
 //! Not here: drawing and the terminal (`tui`), and what a command does (`messenger`, `store`).
 
 pub mod add_contact;
+mod boxes;
 pub mod clock;
 pub mod composer;
 pub mod conversation;
@@ -118,6 +119,7 @@ pub struct App {
     pub me: Option<Identity>,
     /// By name, then id; requests of strangers included.
     pub contacts: Vec<ContactView>,
+    /// The open conversation. May be set before the first event; it opens when its contact is known.
     pub current: Option<AccountId>,
     conversations: BTreeMap<AccountId, Conversation>,
     /// Order of visits, the latest last.

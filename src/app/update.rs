@@ -226,13 +226,21 @@ impl App {
 
     fn sort_contacts(&mut self) {
         self.contacts
-            .sort_by(|a, b| (a.name.to_lowercase(), a.id).cmp(&(b.name.to_lowercase(), b.id)));
+            .sort_by_cached_key(|c| (c.name.to_lowercase(), c.id));
     }
 
     fn message(&mut self, message: MessageView, out: &mut Vec<Command>) {
         let (id, number, mine) = (message.contact, message.number, message.mine);
         let open = self.current == Some(id);
         let in_sight = open && self.in_sight();
+        if mine
+            && let Some(at) = self
+                .pending
+                .iter()
+                .position(|p| p.to == id && p.text == message.text)
+        {
+            self.pending.remove(at); // it is on disk, or it would not be shown
+        }
         let Some(conversation) = self.conversations.get_mut(&id) else {
             if !mine {
                 out.push(Command::Bell);
@@ -321,6 +329,16 @@ impl App {
 
     /// After every event: what was read, and the title.
     fn settle(&mut self, out: &mut Vec<Command>) {
+        // a program may start on a conversation before its contact is known
+        if let Some(id) = self.current
+            && !self.conversations.contains_key(&id)
+            && self.contact(&id).is_some()
+        {
+            self.current = None;
+            let overlay = self.overlay.take();
+            self.open(id, out);
+            self.overlay = overlay;
+        }
         if self.in_sight() {
             let since = *self.seen_since.get_or_insert(self.now.at);
             let unread = self.current_contact().is_some_and(|c| c.unread > 0);

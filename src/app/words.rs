@@ -100,9 +100,11 @@ pub fn explain(message: &MessageView, contact: &str, zone: &TimeZone) -> Vec<Sec
             });
             out.push(Section {
                 title: "What it does not mean",
-                points: vec![format!(
-                    "It is not proven that {sender} wrote it if {to} account key was stolen before: a thief of that key can forge it."
-                )],
+                points: vec![if message.mine {
+                    format!("{receiver} cannot be sure that it came from you: whoever steals {to} account key can forge such a message.")
+                } else {
+                    format!("It is not proven that {sender} wrote it if {to} account key was stolen before: its thief can forge such a message.")
+                }],
             });
         }
         Secrecy::EpochPrekey { erase_day } => {

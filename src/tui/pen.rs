@@ -182,11 +182,11 @@ impl Pen<'_> {
         Area::new(area.x + 2, area.y + 1, area.width - 4, area.height - 2)
     }
 
-    /// Reversed video for a row, whatever stands in it.
+    /// Reversed video for a row. What was reversed already stands out the other way round.
     pub fn select_row(&mut self, x: u16, y: u16, columns: u16) {
         let rect = Rect::new(x, y, columns, 1).intersection(self.buf.area);
         for x in rect.left()..rect.right() {
-            self.buf[(x, y)].modifier.insert(Modifier::REVERSED);
+            self.buf[(x, y)].modifier.toggle(Modifier::REVERSED);
         }
     }
 }

@@ -21,7 +21,7 @@ use super::terminal::{LineMode, Screen};
 use super::theme::Theme;
 use super::view;
 use crate::app::keymap::{Action, lookup};
-use crate::app::{App, Command, Event, update};
+use crate::app::{App, Command, Event, Stage, update};
 use crate::wire::time::{Moment, Now, UnixMs};
 
 /// Between two frames: an eye sees no more, and a busy network must not keep the processor busy with drawing.
@@ -134,7 +134,7 @@ impl<W: Write, M: LineMode> Loop<'_, W, M> {
                 },
                 count = events.recv_many(&mut waiting, EVENTS_AT_ONCE) => {
                     let mut asked = (count == 0).then_some(ExitReason::ProgramEnded);
-                    for event in waiting.drain(..).collect::<Vec<_>>() {
+                    for event in std::mem::take(&mut waiting) {
                         asked = asked.or(self.take(event)?);
                     }
                     asked
@@ -179,7 +179,8 @@ impl<W: Write, M: LineMode> Loop<'_, W, M> {
     }
 
     fn burst(&mut self, burst: Vec<Input>) -> anyhow::Result<Option<ExitReason>> {
-        let burst = if self.app.composing() {
+        // the first screens take a passphrase and a name typed at once; nothing there is sent to anybody
+        let burst = if self.app.stage == Stage::Chat && self.app.takes_text() {
             gather_pastes(burst)
         } else {
             burst

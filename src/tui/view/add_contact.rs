@@ -38,8 +38,8 @@ pub fn draw(add: &AddContact, pen: &mut Pen<'_>) {
         ("Name     ", "Message  ")
     } else {
         (
-            "Name for this contact (only on this computer)   ",
-            "First message (optional, travels with the request)   ",
+            "Name, only on this computer    ",
+            "First message, if you like     ",
         )
     };
     let label = crate::app::wrap::width(if narrow { message } else { name })
@@ -204,8 +204,7 @@ fn verdict(add: &AddContact, pen: &Pen<'_>, columns: usize) -> Vec<(String, Role
             );
             if let Some(at) = position {
                 let place = format!(
-                    "  The likely place is marked: character {}, group {}. Compare with the original.",
-                    at + 1,
+                    "  The likely place is marked (group {}); compare with the original.",
                     at / GROUP + 1
                 );
                 out.extend(lines(place, Role::Text));

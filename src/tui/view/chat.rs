@@ -1,18 +1,17 @@
-//! The main screen: header, contacts, conversation, composer, hints.
+//! The main screen: header, contacts, composer, hints. Its middle is drawn by `history`.
 
 use ratatui::layout::Rect;
 
 use super::super::composer::ComposerBox;
-use super::super::pen::{Pen, Piece};
+use super::super::pen::Pen;
 use super::super::theme::Role;
-use super::hint_text;
+use super::{hint_text, history};
 use crate::app::composer::MESSAGE_MAX;
-use crate::app::conversation::Row;
-use crate::app::keymap::Context;
+use crate::app::keymap::{Action, Context, key_of};
 use crate::app::layout::{Area, Breadth, MainLayout};
-use crate::app::wrap::{fit, width};
-use crate::app::{App, Columns, add_contact, clock, words};
-use crate::messenger::view::{ContactState, ContactView, MessageView};
+use crate::app::wrap::fit;
+use crate::app::{App, add_contact, clock, words};
+use crate::messenger::view::{ContactState, ContactView};
 use crate::wire::size::TEXT;
 
 pub fn draw(app: &App, composer: &mut ComposerBox, pen: &mut Pen<'_>) {
@@ -28,7 +27,7 @@ pub fn draw(app: &App, composer: &mut ComposerBox, pen: &mut Pen<'_>) {
     if let Some(area) = l.contact_line {
         contact_line(app, area, l.breadth, pen);
     }
-    history(app, &l, pen);
+    history::draw(app, &l, pen);
     promise(app, &l, pen);
     let input = l.composer;
     for row in 0..input.height {
@@ -210,7 +209,7 @@ fn contacts(app: &App, area: Area, breadth: Breadth, pen: &mut Pen<'_>) {
             y,
             columns,
             &[(mark, Role::Accent), (&contact.name, name)],
-            &[(&note, role)],
+            &[(&note, role), (" ", Role::Text)],
         );
         if open {
             pen.select_row(area.x, y, area.width);
@@ -253,11 +252,7 @@ fn contacts(app: &App, area: Area, breadth: Breadth, pen: &mut Pen<'_>) {
                     area.x,
                     y,
                     columns,
-                    &[
-                        ("  ", Role::Text),
-                        (&name, Role::Text),
-                        (" asks", Role::Muted),
-                    ],
+                    &[("  ", Role::Text), (&name, Role::Text)],
                 );
             }
         }
@@ -318,221 +313,6 @@ fn contact_line(app: &App, area: Area, breadth: Breadth, pen: &mut Pen<'_>) {
         &[(&contact.name, Role::Heading)],
         &[(&right, Role::Muted)],
     );
-}
-
-fn history(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
-    let area = l.history;
-    let Some(conversation) = app.conversation() else {
-        welcome(app, area, pen);
-        return;
-    };
-    let rows = app.rows();
-    let columns = app.columns();
-    let selected = conversation.selected;
-    for (y, row) in (area.y..area.y + area.height).zip(&rows) {
-        let chosen = row.number().is_some() && row.number() == selected;
-        match row {
-            Row::Day(day) => {
-                pen.titled_rule(area.x + 1, y, pane_text(area), day, true, Role::Muted)
-            }
-            Row::Unread(count) => pen.titled_rule(
-                area.x + 1,
-                y,
-                pane_text(area),
-                &format!("{count} new"),
-                false,
-                Role::Accent,
-            ),
-            Row::Gap(count) => {
-                let words = format!(
-                    "{count} message{} missing here",
-                    if *count == 1 { " is" } else { "s are" }
-                );
-                pen.titled_rule(area.x + 1, y, pane_text(area), &words, false, Role::Warn);
-            }
-            Row::Marks { number } => {
-                if let Some(message) = conversation.message(*number) {
-                    marks(
-                        app,
-                        message,
-                        area.x,
-                        y,
-                        usize::from(area.width),
-                        columns,
-                        true,
-                        pen,
-                    );
-                }
-            }
-            Row::First { number, line } => {
-                let body = if l.breadth == Breadth::Narrow {
-                    2
-                } else {
-                    if let Some(message) = conversation.message(*number) {
-                        marks(
-                            app,
-                            message,
-                            area.x,
-                            y,
-                            columns.before_text(),
-                            columns,
-                            l.breadth == Breadth::Wide,
-                            pen,
-                        );
-                    }
-                    columns.before_text()
-                };
-                body_line(area, y, body, line, pen);
-            }
-            Row::More { line, .. } => {
-                let body = if l.breadth == Breadth::Narrow {
-                    2
-                } else {
-                    columns.before_text()
-                };
-                body_line(area, y, body, line, pen);
-            }
-        }
-        if chosen {
-            let first = matches!(row, Row::Marks { .. })
-                || (l.breadth != Breadth::Narrow && matches!(row, Row::First { .. }));
-            if first {
-                pen.text(area.x, y, 1, ">", Role::Accent);
-            }
-            pen.select_row(area.x, y, area.width);
-        }
-    }
-    if conversation.messages().is_empty() {
-        let words = if conversation.loaded {
-            "no messages yet"
-        } else {
-            "loading"
-        };
-        pen.text(
-            area.x + 1,
-            area.y,
-            usize::from(area.width).saturating_sub(1),
-            words,
-            Role::Muted,
-        );
-    }
-    if !conversation.at_newest() && area.height > 0 {
-        let words = match conversation.below {
-            0 => "End: to the newest".to_owned(),
-            n => format!("{n} new below, End to jump"),
-        };
-        let y = area.y + area.height - 1;
-        let role = if conversation.below > 0 {
-            Role::Accent
-        } else {
-            Role::Muted
-        };
-        pen.text(
-            area.x + 1,
-            y,
-            usize::from(area.width).saturating_sub(2),
-            &words,
-            role,
-        );
-    }
-}
-
-/// Columns of rules in the history pane: as wide as text gets.
-fn pane_text(area: Area) -> u16 {
-    area.width.saturating_sub(2).min(130)
-}
-
-fn body_line(area: Area, y: u16, left: usize, line: &str, pen: &mut Pen<'_>) {
-    let x = area.x + u16::try_from(left).unwrap_or(0);
-    pen.text(
-        x,
-        y,
-        usize::from(area.width).saturating_sub(left),
-        line,
-        Role::Text,
-    );
-}
-
-/// Time, name, secrecy and delivery: always a symbol, always the secrecy's word; delivery's word where there is room for it, and always
-/// when something went wrong.
-#[allow(clippy::too_many_arguments)]
-fn marks(
-    app: &App,
-    message: &MessageView,
-    x: u16,
-    y: u16,
-    room: usize,
-    columns: Columns,
-    delivery_word: bool,
-    pen: &mut Pen<'_>,
-) {
-    let more = pen.theme.symbols().more;
-    let name = if message.mine {
-        "you"
-    } else {
-        app.contact(&message.contact)
-            .map_or("?", |c| c.name.as_str())
-    };
-    let time = format!(" {} ", clock::minute(message.time, &app.zone));
-    let name = format!("{} ", fit(name, columns.name, more));
-    let secrecy = format!(
-        "{} {}",
-        pen.theme.secrecy_symbol(message.secrecy),
-        words::secrecy(message.secrecy)
-    );
-    let fill = " ".repeat((columns.secrecy + 1).saturating_sub(width(&secrecy)));
-    let delivery = match (message.mine, delivery_word) {
-        (false, _) => String::new(),
-        (true, true) => format!(
-            "{} {}",
-            pen.theme.delivery_symbol(message.delivery),
-            words::delivery(message.delivery)
-        ),
-        (true, false) => pen.theme.delivery_symbol(message.delivery).to_owned(),
-    };
-    let name_role = if message.mine {
-        Role::Muted
-    } else {
-        Role::Text
-    };
-    let pieces: [Piece<'_>; 5] = [
-        (&time, Role::Muted),
-        (&name, name_role),
-        (&secrecy, pen.theme.secrecy_role(message.secrecy)),
-        (&fill, Role::Text),
-        (&delivery, pen.theme.delivery_role(message.delivery)),
-    ];
-    pen.line(x, y, room, &pieces);
-}
-
-fn welcome(app: &App, area: Area, pen: &mut Pen<'_>) {
-    let lines = [
-        "No conversation is open.",
-        "",
-        "F7  add a contact by pasting an AccountID",
-        "F5  show my AccountID, to give to others",
-        "F2  open a contact",
-        "F1  help",
-    ];
-    let offline =
-        "There is no network now. History, contacts and writing work; messages wait on this disk.";
-    let joining = "Joining the network: what you write waits until it is there.";
-    let state = if app.network.online {
-        ""
-    } else if app.network.links.is_empty() {
-        offline
-    } else {
-        joining
-    };
-    let room = usize::from(area.width).saturating_sub(3);
-    let all = lines
-        .iter()
-        .map(|l| (*l).to_owned())
-        .chain(std::iter::once(String::new()))
-        .chain(crate::app::wrap::wrap(state, room));
-    for (y, line) in (area.y + 1..area.y + area.height).zip(all) {
-        pen.text(area.x + 2, y, room, &line, Role::Text);
-    }
 }
 
 fn promise(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
@@ -620,8 +400,9 @@ fn hints(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
     }
     if !app.questions.is_empty() && app.overlay.is_none() {
         let words = format!(
-            "{} waiting for your decision: Ctrl+G",
-            count(app.questions.len(), "message")
+            "{} waiting for your decision: {}",
+            count(app.questions.len(), "message"),
+            key_of(Context::Main, Action::Decide)
         );
         pen.line(
             0,
@@ -631,20 +412,28 @@ fn hints(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
         );
         return;
     }
+    let key = |context, action, word| format!("{} {word}", key_of(context, action));
     let (left, right) = if app.selected().is_some() {
-        (hint_text(&[Context::Selected]), String::new())
+        (hint_text(&[Context::Selected], columns), String::new())
     } else if l.breadth == Breadth::Narrow {
+        let left = [
+            key(Context::Main, Action::Send, "send"),
+            key(Context::Anywhere, Action::Contacts, "contacts"),
+            key(Context::Anywhere, Action::Requests, "requests"),
+        ];
         (
-            "Enter send  F2 contacts  F6 requests".to_owned(),
-            "F1 help".to_owned(),
+            left.join("  "),
+            key(Context::Anywhere, Action::Help, "help"),
         )
     } else if l.breadth == Breadth::Middle {
-        ("Enter send  Alt+Enter new line".to_owned(), looks())
+        (hint_text(&[Context::Main], columns), looks())
     } else {
+        let select = key(Context::Main, Action::SelectUp, "select");
+        let contacts = key(Context::Anywhere, Action::Contacts, "contacts");
         (
             format!(
-                "{}  Ctrl+K switch  Alt+Up select",
-                hint_text(&[Context::Main])
+                "{}  {select}  {contacts}",
+                hint_text(&[Context::Main], columns)
             ),
             looks(),
         )

@@ -81,10 +81,21 @@ pub fn draw(app: &App, first: &FirstRun, pen: &mut Pen<'_>) {
         let strength = if first.passphrase.is_empty() {
             String::new()
         } else {
-            format!("guessing it: {word} (about {bits} bits)")
+            if narrow {
+                format!("{word}, {bits} bits")
+            } else {
+                format!("guessing it: {word} (about {bits} bits)")
+            }
         };
         let (note, role) = match first.matching() {
-            Some(false) => ("! the two do not match yet", Role::Warn),
+            Some(false) => (
+                if narrow {
+                    "! no match yet"
+                } else {
+                    "! the two do not match yet"
+                },
+                Role::Warn,
+            ),
             Some(true) => ("the two match", Role::Good),
             None => ("", Role::Muted),
         };

@@ -5,6 +5,7 @@ mod chat;
 mod details;
 mod first_run;
 mod help;
+mod history;
 mod lists;
 mod my_id;
 mod network;
@@ -76,20 +77,23 @@ fn too_small(pen: &mut Pen<'_>, whole: Area) {
     }
 }
 
-/// `Enter send  Alt+Enter new line`, from the key table.
-fn hint_text(contexts: &[keymap::Context]) -> String {
-    contexts
+/// `Enter send  Alt+Enter new line`, from the key table, as much as fits; the last one (how to leave) always does.
+fn hint_text(contexts: &[keymap::Context], columns: usize) -> String {
+    let mut hints: Vec<String> = contexts
         .iter()
         .flat_map(|c| keymap::hints(*c))
         .map(|(keys, word)| format!("{keys} {word}"))
-        .collect::<Vec<_>>()
-        .join("  ")
+        .collect();
+    while hints.len() > 1 && hints.iter().map(|h| h.len() + 2).sum::<usize>() > columns + 2 {
+        hints.remove(hints.len() - 2);
+    }
+    hints.join("  ")
 }
 
 /// The hint bar of a box, in its last row.
 fn box_hints(pen: &mut Pen<'_>, inner: Area, context: keymap::Context) {
     if inner.height > 0 {
-        let text = hint_text(&[context]);
+        let text = hint_text(&[context], usize::from(inner.width));
         pen.text(
             inner.x,
             inner.y + inner.height - 1,

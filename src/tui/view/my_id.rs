@@ -23,38 +23,41 @@ pub fn draw(app: &App, copied: bool, pen: &mut Pen<'_>) {
         pen.text(inner.x, inner.y, columns, "not known yet", Role::Muted);
         return;
     };
-    let text = me.id.to_string();
-    let all = groups(&text);
-    let mut y = inner.y;
-    for row in all.chunks(8) {
-        pen.text(inner.x, y, columns, &row.join(" "), Role::Heading);
-        y += 1;
-    }
-    let room = Area::new(
-        inner.x,
-        y,
-        inner.width,
-        (inner.y + inner.height).saturating_sub(y + 1),
-    );
-    let drawn = if pen.theme.glyphs == Glyphs::Unicode {
-        qr(&me.id.qr_text(), room, pen)
+    let all = groups(&me.id.to_string());
+    let code = if pen.theme.glyphs == Glyphs::Unicode {
+        qr_code(&me.id.qr_text())
     } else {
-        0
+        None
     };
-    let beside = inner.x + drawn + if drawn > 0 { 3 } else { 0 };
-    let words = if drawn > 0 && columns < 60 {
-        String::new()
-    } else if drawn > 0 {
-        "Whoever has it can ask to talk to you. It says nothing about where you are. Give it away on paper or in person where you can: who \
-         sends it to you first could send a false one."
-            .to_owned()
-    } else {
-        "Whoever has it can ask to talk to you. It says nothing about where you are. (The QR code needs Unicode and 18 rows.)".to_owned()
-    };
-    let wide = columns.saturating_sub(usize::from(beside - inner.x));
-    for (row, line) in (room.y + 1..room.y + room.height).zip(crate::app::wrap::wrap(&words, wide))
-    {
-        pen.text(beside, row, wide, &line, Role::Text);
+    let rows = inner.height.saturating_sub(1);
+    match code {
+        // the text above, the code below, a word beside it
+        Some(code) if rows >= code.rows() + 2 && inner.width >= code.columns() + 20 => {
+            text_rows(&all, 8, inner, pen);
+            code.draw(inner.x, inner.y + 2, pen);
+            let left = code.columns() + 3;
+            words(
+                Area::new(inner.x + left, inner.y + 3, inner.width - left, rows - 3),
+                WORDS,
+                pen,
+            );
+        }
+        // a small screen: the text in two columns of groups beside the code
+        Some(code) if rows >= code.rows() && inner.width >= code.columns() + 11 => {
+            code.draw(inner.x, inner.y, pen);
+            let left = code.columns() + 2;
+            let beside = Area::new(inner.x + left, inner.y, inner.width - left, rows);
+            text_rows(&all, 2, beside, pen);
+        }
+        _ => {
+            text_rows(&all, 8, inner, pen);
+            let below = Area::new(inner.x, inner.y + 3, inner.width, rows.saturating_sub(3));
+            words(
+                below,
+                &format!("{WORDS} (The QR code needs Unicode and a larger screen.)"),
+                pen,
+            );
+        }
     }
     if copied && inner.height > 1 {
         let note = "handed to the terminal's clipboard";
@@ -68,50 +71,86 @@ pub fn draw(app: &App, copied: bool, pen: &mut Pen<'_>) {
     box_hints(pen, inner, Context::MyId);
 }
 
-/// Draws the code in half blocks, two modules to a cell, dark on light where colours may be used. Gives its width, 0 if there
-/// is no room.
-fn qr(text: &str, room: Area, pen: &mut Pen<'_>) -> u16 {
-    let Ok(code) = QrCode::with_error_correction_level(text.as_bytes(), EcLevel::L) else {
-        return 0;
-    };
-    let modules = i32::try_from(code.width()).unwrap_or(0);
-    let side = modules + 2 * MARGIN;
-    let (columns, rows) = (
-        u16::try_from(side).unwrap_or(u16::MAX),
-        u16::try_from((side + 1) / 2).unwrap_or(u16::MAX),
-    );
-    if room.width < columns || room.height < rows {
-        return 0;
+/// What to know before giving it away.
+const WORDS: &str = "Whoever has it can ask to talk to you. It says nothing about where you are. Give it away on paper or in person where \
+                     you can: who sends it for you could send a false one.";
+
+fn text_rows(all: &[String], in_row: usize, area: Area, pen: &mut Pen<'_>) {
+    for (y, row) in (area.y..area.y + area.height).zip(all.chunks(in_row)) {
+        pen.text(
+            area.x,
+            y,
+            usize::from(area.width),
+            &row.join(" "),
+            Role::Heading,
+        );
     }
-    let colours = code.to_colors();
-    let light = |x: i32, y: i32| {
-        let (x, y) = (x - MARGIN, y - MARGIN);
-        if x < 0 || y < 0 || x >= modules || y >= modules {
+}
+
+fn words(area: Area, words: &str, pen: &mut Pen<'_>) {
+    let columns = usize::from(area.width);
+    for (y, line) in (area.y..area.y + area.height).zip(crate::app::wrap::wrap(words, columns)) {
+        pen.text(area.x, y, columns, &line, Role::Text);
+    }
+}
+
+/// A code with its margin, two modules to a cell in height.
+struct Code {
+    colours: Vec<Color>,
+    modules: i32,
+}
+
+fn qr_code(text: &str) -> Option<Code> {
+    let code = QrCode::with_error_correction_level(text.as_bytes(), EcLevel::L).ok()?;
+    let modules = i32::try_from(code.width()).ok()?;
+    Some(Code {
+        colours: code.to_colors(),
+        modules,
+    })
+}
+
+impl Code {
+    fn columns(&self) -> u16 {
+        u16::try_from(self.modules + 2 * MARGIN).unwrap_or(u16::MAX)
+    }
+
+    fn rows(&self) -> u16 {
+        self.columns().div_ceil(2)
+    }
+
+    fn is_light(&self, x: u16, y: u16) -> bool {
+        let (x, y) = (i32::from(x) - MARGIN, i32::from(y) - MARGIN);
+        if x < 0 || y < 0 || x >= self.modules || y >= self.modules {
             return true;
         }
-        let at = usize::try_from(y * modules + x).unwrap_or(0);
-        colours.get(at) != Some(&Color::Dark)
-    };
-    for row in 0..rows {
-        for column in 0..columns {
-            let (x, y) = (i32::from(column), i32::from(row) * 2);
-            let symbol = match (light(x, y), light(x, y + 1)) {
-                (true, true) => "█",
-                (true, false) => "▀",
-                (false, true) => "▄",
-                (false, false) => " ",
-            };
-            let at = (room.x + column, room.y + row);
-            if pen.buf.area.contains(at.into()) {
-                let style = Style::new();
-                let style = if pen.theme.colour {
-                    style.fg(Paint::White).bg(Paint::Black)
-                } else {
-                    style
+        let at = usize::try_from(y * self.modules + x).unwrap_or(0);
+        self.colours.get(at) != Some(&Color::Dark)
+    }
+
+    /// Dark on light where colours may be used; light is the terminal's text colour otherwise.
+    fn draw(&self, left: u16, top: u16, pen: &mut Pen<'_>) {
+        for row in 0..self.rows() {
+            for column in 0..self.columns() {
+                let symbol = match (
+                    self.is_light(column, row * 2),
+                    self.is_light(column, row * 2 + 1),
+                ) {
+                    (true, true) => "█",
+                    (true, false) => "▀",
+                    (false, true) => "▄",
+                    (false, false) => " ",
                 };
-                pen.buf[at].set_symbol(symbol).set_style(style);
+                let at = (left + column, top + row);
+                if pen.buf.area.contains(at.into()) {
+                    let style = Style::new();
+                    let style = if pen.theme.colour {
+                        style.fg(Paint::White).bg(Paint::Black)
+                    } else {
+                        style
+                    };
+                    pen.buf[at].set_symbol(symbol).set_style(style);
+                }
             }
         }
     }
-    columns
 }

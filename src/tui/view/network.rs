@@ -41,7 +41,10 @@ pub fn draw(app: &App, scroll: usize, pen: &mut Pen<'_>) {
         1,
         bottom,
         columns - 1,
-        &format!("{}  F1 help", hint_text(&[Context::Network])),
+        &format!(
+            "{}  F1 help",
+            hint_text(&[Context::Network], columns.saturating_sub(12))
+        ),
         Role::Muted,
     );
     let lines = lines(app, breadth(whole.width), columns.saturating_sub(2));
@@ -88,7 +91,7 @@ fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
     out.push(heading(
         "Links",
         format!(
-            "{shaped} up, {spurs} spurs, {} others",
+            "{shaped} up, spurs {spurs}, others {}",
             n.links.len() - shaped - spurs
         ),
     ));
@@ -138,10 +141,7 @@ fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
     let daily = kilobytes * 86_400.0 / 1e6;
     out.push(heading(
         "Chaff",
-        format!(
-            "{:.1} cells/s = {kilobytes:.1} kB/s each way, {daily:.1} GB a day",
-            n.rate
-        ),
+        format!("{:.1} cells/s, {kilobytes:.1} kB/s each way", n.rate),
     ));
     let share = if n.cells_out > 0 {
         100.0 * n.chaff_out as f64 / n.cells_out as f64
@@ -158,7 +158,7 @@ fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
     say(
         &mut out,
         format!(
-            "{} cells out ({share:.0} % chaff), {} in, since the start",
+            "{daily:.1} GB a day each way; {} cells out ({share:.0} % chaff) and {} in since the start",
             n.cells_out, n.cells_in
         ),
     );
@@ -254,5 +254,5 @@ fn link(l: &LinkRow, wide: bool) -> Line {
 
 fn circuits(rows: &[CircuitRow]) -> String {
     let ready = rows.iter().filter(|c| c.state == "ready").count();
-    format!("{ready} ready, {} others", rows.len() - ready)
+    format!("{ready} ready, others {}", rows.len() - ready)
 }
