@@ -13,7 +13,7 @@ use super::persistence::{Change, IncomingPart, MAX_TEXT, Persistence, StoreError
 use super::reach::ReachedBy;
 use super::session::{Offered, ParcelId, Place, current_row, parcel_id, remove_offered};
 use super::view::{ChatEvent, ContactState, Delivery, Policy};
-use super::{FIRST_PARCEL_VERSION, Messenger, PENDING, STRANGERS, text};
+use super::{FIRST_PARCEL_VERSION, Messenger, PENDING, STRANGERS, cut, text};
 use crate::crypto::id::AccountId;
 use crate::crypto::ratchet::RatchetStep;
 use crate::crypto::secrecy::Secrecy;
@@ -57,6 +57,8 @@ struct After {
     verified: bool,
     peer_receipt: Option<u32>,
     peer_lost: bool,
+    /// Something of ours was known to be with them, and it is not what they have: worth a word to the person.
+    we_lost: bool,
     /// The outbox with new numbers.
     renumbered: Option<Vec<Item>>,
     aside: u32,
@@ -464,10 +466,12 @@ impl<P: Persistence> Messenger<P> {
             contact.outbox.append(items);
             contact.talk.rekey = true;
             contact.talk.renew_at = now.at;
-            let name = contact.face.name.clone();
-            self.desk.notice(format!(
+            if after.we_lost {
+                let name = contact.face.name.clone();
+                self.desk.notice(format!(
                 "This profile is older than what {name} has from you: it was restored from a copy. What waits is sent again."
             ));
+            }
         }
         if after.peer_lost {
             contact.talk.skip_due = true;
@@ -657,15 +661,7 @@ fn message<P>(
 
 /// Peer text as it is kept: clean, and no longer than an honest sender's.
 fn shown(words: &str) -> String {
-    let mut clean = text::clean(words);
-    if clean.len() > MAX_TEXT {
-        let mut at = MAX_TEXT;
-        while !clean.is_char_boundary(at) {
-            at -= 1;
-        }
-        clean.truncate(at);
-    }
-    clean
+    cut(text::clean(words), MAX_TEXT)
 }
 
 fn read_receipt<P: Persistence>(
@@ -708,6 +704,7 @@ fn read_receipt<P: Persistence>(
                     .push(Change::PutOutgoing(outgoing_row(account, item, None)));
             }
             draft.head = head;
+            after.we_lost = contact.outbox.head.peer_has > 0;
             after.renumbered = Some(items);
         }
     }
