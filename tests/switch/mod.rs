@@ -3,12 +3,12 @@
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use paratox::crypto::id::{AccountId, NodeId};
 use paratox::crypto::keys::{CookieKey, NodeKey};
 use paratox::crypto::random::Stream;
 use paratox::messenger::memory::Memory;
+use paratox::messenger::persistence::{Batch, Change, Persistence};
 use paratox::messenger::view::{ChatEvent, ContactState, Delivery, MessageView};
 use paratox::messenger::{Command, CommandError, Messenger, MessengerOutput, Reply};
 use paratox::node::person::{
@@ -75,6 +75,8 @@ pub struct World {
     /// Every parcel that was sent, lost or not.
     pub recorded: Vec<(usize, Box<[u8; 400]>)>,
     pub fetches: Vec<[u8; 32]>,
+    /// Intro points know no token and no cookie.
+    pub refuse_credentials: bool,
     values: BTreeMap<[u8; 32], Box<[u8; 568]>>,
     queue: BTreeMap<(u64, u64), Due>,
     count: u64,
@@ -90,6 +92,7 @@ impl World {
             people: Vec::new(),
             recorded: Vec::new(),
             fetches: Vec::new(),
+            refuse_credentials: false,
             values: BTreeMap::new(),
             queue: BTreeMap::new(),
             count: 0,
@@ -297,7 +300,7 @@ impl World {
                 let credential = spur.target.credential;
                 let known = credential == self.people[owner].intro.cookie
                     || self.people[owner].tokens.contains(&credential);
-                if known {
+                if known && !self.refuse_credentials {
                     self.carry(
                         person,
                         owner,
@@ -554,7 +557,50 @@ impl World {
             .store()
     }
 
-    pub fn seconds(&self, d: Duration) -> f64 {
-        d.as_secs_f64()
+    /// A parcel arrives at `person` along a spur of nobody.
+    pub fn deliver(&mut self, person: usize, parcel: Box<[u8; 400]>) {
+        let now = self.now();
+        self.count += 1;
+        let handle = ReplyHandle {
+            circuit: 0,
+            spur: self.count as u32,
+        };
+        if let Some(messenger) = &mut self.people[person].messenger {
+            messenger.handle_node(now, PersonEvent::Arrived { handle, parcel });
+        }
+        self.drain(person);
     }
+}
+
+/// A second disk with the same contents, as a backup would have them.
+pub fn copy(store: &mut Memory) -> Memory {
+    let snapshot = store.load().expect("readable");
+    let mut batch = Batch::new();
+    batch
+        .changes
+        .extend(snapshot.profile.map(Change::PutProfile));
+    for row in &snapshot.contacts {
+        batch.push(Change::PutContact(row.clone()));
+        for message in store.messages(&row.account, None, 1000).expect("readable") {
+            batch.push(Change::PutMessage(message));
+        }
+    }
+    batch
+        .changes
+        .extend(snapshot.sessions.into_iter().map(Change::PutSession));
+    batch
+        .changes
+        .extend(snapshot.outgoing.into_iter().map(Change::PutOutgoing));
+    batch
+        .changes
+        .extend(snapshot.incoming.into_iter().map(Change::PutIncomingPart));
+    batch.changes.extend(
+        snapshot
+            .meta
+            .into_iter()
+            .map(|(key, value)| Change::PutMeta { key, value }),
+    );
+    let mut copy = Memory::new();
+    copy.commit(batch).expect("an empty disk takes it");
+    copy
 }
