@@ -74,6 +74,9 @@ pub struct World {
     pub people: Vec<Person>,
     /// Every parcel that was sent, lost or not.
     pub recorded: Vec<(usize, Box<[u8; 400]>)>,
+    /// Those among them that carried a text, if `watch_texts`: the sender's outbox knew them.
+    pub texts: Vec<Box<[u8; 400]>>,
+    pub watch_texts: bool,
     pub fetches: Vec<[u8; 32]>,
     /// Intro points know no token and no cookie.
     pub refuse_credentials: bool,
@@ -91,6 +94,8 @@ impl World {
             network,
             people: Vec::new(),
             recorded: Vec::new(),
+            texts: Vec::new(),
+            watch_texts: false,
             fetches: Vec::new(),
             refuse_credentials: false,
             values: BTreeMap::new(),
@@ -223,6 +228,16 @@ impl World {
         parcel: Box<[u8; 400]>,
     ) {
         self.recorded.push((from, parcel.clone()));
+        if self.watch_texts {
+            let snapshot = self.store(from).load().expect("alive");
+            let is_text = snapshot
+                .outgoing
+                .iter()
+                .any(|row| row.parcel.as_slice() == &parcel[..]);
+            if is_text && !self.texts.contains(&parcel) {
+                self.texts.push(parcel.clone());
+            }
+        }
         let copies = 1 + u32::from(self.random.unit() < self.network.copies);
         for _ in 0..copies {
             if self.random.unit() >= self.network.loss {
@@ -555,6 +570,11 @@ impl World {
             .as_mut()
             .expect("alive")
             .store()
+    }
+
+    /// Whether the program of `person` runs: a store that died in a commit ends it.
+    pub fn is_alive(&mut self, person: usize) -> bool {
+        self.store(person).load().is_ok()
     }
 
     /// A parcel arrives at `person` along a spur of nobody.
