@@ -602,3 +602,34 @@ fn every_command_that_cannot_be_done_says_why_with_a_stable_code() {
     code(Command::Block { id: other.clone() }).expect("blocked");
     assert_eq!(code(send(&other, "hi")).unwrap_err().0, "not-accepted");
 }
+
+#[test]
+fn a_request_whose_receipt_and_session_were_lost_is_acknowledged_in_the_next_session() {
+    let mut world = World::new(70, 2, CALM);
+    world.run(3.0);
+    world.add(0, 1, "hello?");
+    assert!(world.run_until(120.0, |w| w.state(1, 0) == Some(ContactState::Asking)));
+    let mut store = world.kill(0);
+    let mut batch = Batch::new();
+    for row in store.load().expect("readable").sessions {
+        batch.push(Change::RemoveSession {
+            contact: row.contact,
+            slot: row.slot,
+        });
+    }
+    store.commit(batch).expect("room");
+    world.start(0, store);
+    assert_ne!(world.history(0, 1)[0].delivery, Delivery::Delivered);
+    assert!(world.run_until(600.0, |w| w.all_delivered(0, 1)));
+    assert_eq!(world.said(1, 0, false), ["hello?"]);
+    assert_eq!(world.state(1, 0), Some(ContactState::Asking));
+}
+
+#[test]
+fn a_profile_never_gets_a_second_account() {
+    let mut world = World::new(71, 1, CALM);
+    let now = world.now();
+    let store = world.kill(0);
+    let random = paratox::crypto::random::Stream::from_seed([1; 32]);
+    assert!(paratox::messenger::Messenger::create(store, "other", random, now).is_err());
+}

@@ -91,6 +91,8 @@ pub enum OpenError {
     Store(#[from] StoreError),
     #[error("the profile has no account yet")]
     NoAccount,
+    #[error("the profile has an account already: open it, or take another data directory")]
+    HasAccount,
     #[error("the account key in the profile is damaged: restore a copy of the data directory")]
     BadKey,
 }
@@ -129,13 +131,16 @@ impl<P: Persistence> Messenger<P> {
     /// Makes the account of an empty profile.
     ///
     /// # Errors
-    /// If the store refuses.
+    /// If the store refuses, or the profile has an account: a second one would take its place for ever.
     pub fn create(
         mut store: P,
         name: &str,
         mut random: Stream,
         now: Now,
     ) -> Result<Messenger<P>, OpenError> {
+        if store.load()?.profile.is_some() {
+            return Err(OpenError::HasAccount);
+        }
         let key = AccountKey::generate(&mut random);
         let mut batch = Batch::new();
         batch.push(Change::PutProfile(ProfileRow {

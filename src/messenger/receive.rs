@@ -4,6 +4,7 @@
 //! A stranger's first parcels cost curve work; they wait in a short queue that is served once a second.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::contact::{Contact, Draft, Face, message_view, outgoing_row, received_row};
 use super::desk::Desk;
@@ -26,6 +27,8 @@ use crate::wire::time::{Moment, Now};
 pub const QUEUE: usize = 16;
 /// One first parcel a second: two agreements of 0.7 ms each, whatever strangers send.
 const OFFER_SECONDS: f64 = 1.0;
+/// A contact that denies our past again within this time gets its new session at the usual pace.
+const LOST_GAP: Duration = Duration::from_secs(120);
 /// Offers of sessions that were confirmed, so that a late copy costs nothing.
 const ANSWERED: usize = 64;
 
@@ -327,7 +330,8 @@ impl<P: Persistence> Messenger<P> {
         let stored = contact.stored;
         if body.in_sequence() {
             // One request is all that a stranger may leave before the person has decided.
-            if contact.face.state == ContactState::Asking && contact.face.asked {
+            let undecided = contact.face.state == ContactState::Asking && contact.face.asked;
+            if undecided && body.sequence() > draft.inbox.received {
                 return;
             }
             match draft
@@ -465,7 +469,14 @@ impl<P: Persistence> Messenger<P> {
             contact.outbox.drain();
             contact.outbox.append(items);
             contact.talk.rekey = true;
-            contact.talk.renew_at = now.at;
+            let often = contact
+                .talk
+                .lost_at
+                .is_some_and(|before| now.at.since(before) < LOST_GAP);
+            if !often {
+                contact.talk.renew_at = now.at;
+            }
+            contact.talk.lost_at = Some(now.at);
             if after.we_lost {
                 let name = contact.face.name.clone();
                 self.desk.notice(format!(
@@ -586,7 +597,11 @@ fn take_unit<P>(desk: &Desk<P>, contact: &Contact, draft: &mut Draft, unit: Unit
                     ContactState::Asking => ask(desk, contact, draft, name, words, place, now),
                     _ => {
                         draft.face.state = ContactState::Accepted;
-                        draft.enqueue(Kind::Accept, &[b""], None);
+                        // One that waits already says it as well.
+                        let says = |item: &Item| item.kind() == Some(Kind::Accept);
+                        if !contact.outbox.items().chain(&draft.new_items).any(says) {
+                            draft.enqueue(Kind::Accept, &[b""], None);
+                        }
                         if !words.is_empty() {
                             message(desk, contact, draft, words, place, now);
                         }
