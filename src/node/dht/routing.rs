@@ -25,6 +25,8 @@ use super::{Dht, DhtOutput, LookupId, Timer, verdict};
 const TTL: u8 = 16;
 /// Look-ups carried at once for others; more are not taken, and whoever sent one goes round this node.
 const CARRIED_MAX: usize = 1024;
+/// The same for one node that asks: one flood does not stop the others.
+const CARRIED_FOR_ONE: usize = 128;
 /// Own look-ups at once; more are lost at once.
 const OWN_MAX: usize = 64;
 /// Nodes passed over for one look-up.
@@ -169,11 +171,15 @@ impl Dht {
             }
             return;
         }
-        if self.members.next(&key, &[]) == Next::Here {
+        if self.members.next(&key, &[], Some(now.at)) == Next::Here {
             self.answer_here(from, tag, 0);
             return;
         }
-        if ttl == 0 || self.carried.len() >= CARRIED_MAX {
+        let of_one = self
+            .carried
+            .range((from.node, 0)..=(from.node, u64::MAX))
+            .count();
+        if ttl == 0 || self.carried.len() >= CARRIED_MAX || of_one >= CARRIED_FOR_ONE {
             return;
         }
         self.send(from, &Message::RouteAck { tag });
@@ -225,7 +231,10 @@ impl Dht {
         let (to, deciding) = if let Some(gateway) = carriage.forced {
             (gateway, true)
         } else {
-            match self.members.next(&key, &carriage.passed) {
+            match self
+                .members
+                .next(&key, &carriage.passed, foreign.then_some(now.at))
+            {
                 Next::Here => {
                     self.end_here(now, id);
                     return;
@@ -293,13 +302,18 @@ impl Dht {
         let mut passed = carriage.passed.clone();
         passed.push(slow.node);
         let key = carriage.key;
-        if self.members.next(&key, &passed) == Next::Here {
+        let foreign = matches!(carriage.origin, Origin::Asked { .. });
+        if self.members.next(&key, &passed, foreign.then_some(now.at)) == Next::Here {
             return false;
         }
         if let Some(carriage) = self.carriages.get_mut(&id) {
             carriage.passed = passed;
         }
-        self.doubt(now, &slow);
+        if foreign {
+            self.shun(now, &slow, false);
+        } else {
+            self.doubt(now, &slow);
+        }
         self.forward(now, id);
         true
     }
@@ -320,7 +334,10 @@ impl Dht {
     }
 
     pub(super) fn on_route_ack(&mut self, now: Now, from: &Peer, tag: Tag) {
-        if self.heard(now, from, tag).is_some() {
+        let hop = self.requests.get(&tag.nonce);
+        if hop.is_some_and(|r| matches!(r.why, Why::Hop { .. }))
+            && self.heard(now, from, tag).is_some()
+        {
             self.timers.clear(&Timer::Request(tag.nonce));
         }
     }
@@ -508,7 +525,7 @@ impl Dht {
         {
             let mut passed = carriage.passed.clone();
             passed.push(request.to.node);
-            if self.members.next(&carriage.key, &passed) != Next::Here {
+            if self.members.next(&carriage.key, &passed, None) != Next::Here {
                 carriage.passed = passed;
             }
         }

@@ -42,7 +42,10 @@ impl Bodies {
                 slot
             }
             None => {
-                self.places.push(Place { body: *body, next: None });
+                self.places.push(Place {
+                    body: *body,
+                    next: None,
+                });
                 (self.places.len() - 1) as Slot
             }
         }
@@ -86,7 +89,12 @@ impl Lanes {
             return Err(Full);
         }
         let slot = bodies.keep(body);
-        self.waiting.push_back(Lane { id, head: slot, tail: slot, len: 1 });
+        self.waiting.push_back(Lane {
+            id,
+            head: slot,
+            tail: slot,
+            len: 1,
+        });
         Ok(())
     }
 
@@ -102,10 +110,6 @@ impl Lanes {
             self.waiting.push_back(lane);
         }
         Some(slot)
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
     }
 }
 
@@ -133,7 +137,7 @@ mod tests {
             assert_eq!(lanes.push(&mut bodies, lane, &body(n)), Ok(()));
         }
         assert_eq!(drain(&mut lanes, &mut bodies), [1, 11, 21, 2, 12, 3]);
-        assert!(lanes.is_empty());
+        assert_eq!(lanes.pop(&bodies), None);
     }
 
     #[test]
