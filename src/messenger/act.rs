@@ -3,9 +3,9 @@
 use super::command::{Command, CommandError, Reply, Status, refuse};
 use super::contact::{Contact, Face, message_view};
 use super::persistence::{Change, MAX_PAGE, MessageRow, Persistence};
-use super::session::remove_all;
+use super::session::{current_row, remove_all};
 use super::view::{ChatEvent, ContactState, Delivery, Policy};
-use super::{CONTACTS, MAX_TEXT, Messenger, OUTBOX, text};
+use super::{CONTACTS, MAX_TEXT, Messenger, OUTBOX, cut, text};
 use crate::crypto::id::AccountId;
 use crate::crypto::secrecy::Secrecy;
 use crate::wire::parcel::{Kind, REQUEST_NAME, REQUEST_TEXT, Request, split};
@@ -156,7 +156,10 @@ impl<P: Persistence> Messenger<P> {
             draft.changes.insert(0, Change::PutMessage(row));
         }
         contact.stored = true;
-        let more = contact.sessions.offered_changes(contact.bytes());
+        let mut more = contact.sessions.offered_changes(contact.bytes());
+        if let Some(current) = &contact.sessions.current {
+            more.push(current_row(contact.bytes(), current.to_bytes()));
+        }
         if let Err(error) = self.desk.save(contact, draft, more) {
             self.forget(&account);
             return Err(error.into());
@@ -166,12 +169,7 @@ impl<P: Persistence> Messenger<P> {
     }
 
     fn request_bytes(&self, words: &str) -> Vec<u8> {
-        let mut name = self.desk.name.clone();
-        let mut at = name.len().min(REQUEST_NAME);
-        while !name.is_char_boundary(at) {
-            at -= 1;
-        }
-        name.truncate(at);
+        let name = cut(self.desk.name.clone(), REQUEST_NAME);
         Request {
             name,
             text: words.to_owned(),

@@ -82,6 +82,8 @@ pub struct Talk {
     pub renewals: u32,
     /// The store refused: nothing is tried before.
     pub stalled: Moment,
+    /// When the contact last showed that our state was rolled back.
+    pub lost_at: Option<Moment>,
     /// The person was told that the peer's state is older than it was.
     pub told_peer_lost: bool,
 }
@@ -102,6 +104,7 @@ impl Talk {
             renew_at: Moment(0),
             renewals: 0,
             stalled: Moment(0),
+            lost_at: None,
             told_peer_lost: false,
         }
     }

@@ -120,6 +120,10 @@ impl Contact {
         if now < self.due(now) {
             return;
         }
+        if !desk.all_erased() {
+            self.talk.stalled = now + STALL;
+            return;
+        }
         self.serve_start(desk, now);
         if self.sessions.current.is_some() && self.serve_parcels(desk, now).is_err() {
             self.talk.stalled = now + STALL;

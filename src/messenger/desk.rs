@@ -23,6 +23,8 @@ pub struct Desk<P> {
     outputs: VecDeque<MessengerOutput>,
     /// The person was told that the store refuses; told again after it worked.
     complained: bool,
+    /// Keys that were to be erased may still be on the disk.
+    unerased: bool,
 }
 
 impl<P: Persistence> Desk<P> {
@@ -42,6 +44,7 @@ impl<P: Persistence> Desk<P> {
             next_number,
             outputs: VecDeque::new(),
             complained: false,
+            unerased: false,
         }
     }
 
@@ -70,16 +73,37 @@ impl<P: Persistence> Desk<P> {
 
     /// One transaction. The first refusal after a success is told to the person.
     pub fn commit(&mut self, changes: Vec<Change>, erase: bool) -> Result<(), StoreError> {
-        let result = self.store.commit(Batch { changes, erase });
-        match &result {
-            Ok(()) => self.complained = false,
-            Err(error) if !self.complained => {
-                self.complained = true;
-                self.notice(format!("Nothing is kept or acknowledged now: {error}."));
+        let result = match self.store.commit(Batch { changes, erase }) {
+            // It is kept; what it removed is still to be erased, and until then nothing leaves.
+            Err(StoreError::NotErased) => {
+                self.unerased = true;
+                self.complain(&StoreError::NotErased);
+                return Ok(());
             }
-            Err(_) => {}
+            result => result,
+        };
+        match &result {
+            Ok(()) => {
+                self.complained = false;
+                self.unerased &= !erase;
+            }
+            Err(error) => self.complain(error),
         }
         result
+    }
+
+    fn complain(&mut self, error: &StoreError) {
+        if !std::mem::replace(&mut self.complained, true) {
+            self.notice(format!("Nothing is kept or acknowledged now: {error}."));
+        }
+    }
+
+    /// Whether every key that was to be erased is; tries again if not.
+    pub fn all_erased(&mut self) -> bool {
+        if self.unerased {
+            self.unerased = self.store.commit(Batch::erasing()).is_err();
+        }
+        !self.unerased
     }
 
     /// Commits a step of a contact, with `more` after its own changes, and lets it take effect. A stranger's step stays in memory.
@@ -103,6 +127,7 @@ impl<P: Persistence> Desk<P> {
         }
         contact.talk.stalled = Default::default();
         if requested && contact.face.state == ContactState::Asking {
+            // The screen learns of it as a request.
             contact.shown = None;
         }
         Ok(())

@@ -15,7 +15,7 @@ const UNIT_PARTS: usize = 15;
 /// Parts kept for a contact: one unit in progress and everything a receipt can name.
 pub const PARTS: usize = 64;
 
-const _: () = assert!(UNIT_PARTS + RECEIPT_AHEAD as usize + 1 <= PARTS);
+const _: () = assert!(UNIT_PARTS + (RECEIPT_AHEAD as usize) < PARTS);
 const _: () = assert!(UNIT_PARTS * 277 >= 4000);
 
 /// One direction of a conversation, theirs to us.

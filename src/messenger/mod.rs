@@ -46,7 +46,7 @@ use crate::crypto::keys::AccountKey;
 use crate::crypto::random::Stream;
 use crate::node::person::{ContactTag, NodeCommand, PersonEvent, ReplyHandle, SpurTarget};
 use crate::wire::introduction;
-use crate::wire::parcel::Body;
+use crate::wire::parcel::{Body, REQUEST_NAME};
 use crate::wire::time::{Moment, Now};
 
 /// Contacts of all states but undecided requests.
@@ -69,6 +69,12 @@ const FETCHES: usize = 8;
 const ACTIVE: Duration = Duration::from_secs(600);
 /// The order of contacts that nothing is heard from changes this often, so that none holds the few spurs for ever.
 const ROTATION: u64 = 120_000_000;
+/// What the screen shows of a contact is looked over this often, for what changes by time alone.
+const SWEEP: Duration = Duration::from_secs(60);
+/// Nothing is tried again sooner.
+const SHORTEST: Duration = Duration::from_millis(20);
+/// Descriptors of contacts for whom nothing waits are looked up one at a time, so that a first message finds a way at once.
+const PREFETCHES: usize = 1;
 /// Version in the first two parcels of a session.
 const FIRST_PARCEL_VERSION: u8 = 1;
 
@@ -85,8 +91,20 @@ pub enum OpenError {
     Store(#[from] StoreError),
     #[error("the profile has no account yet")]
     NoAccount,
+    #[error("the profile has an account already: open it, or take another data directory")]
+    HasAccount,
     #[error("the account key in the profile is damaged: restore a copy of the data directory")]
     BadKey,
+}
+
+/// At most `most` bytes of a text, cut between two letters.
+fn cut(mut text: String, most: usize) -> String {
+    let mut at = text.len().min(most);
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    text.truncate(at);
+    text
 }
 
 /// One person.
@@ -106,24 +124,28 @@ pub struct Messenger<P: Persistence> {
     /// Contacts whose view may have changed.
     touched: BTreeSet<AccountId>,
     day: u32,
+    swept: Option<Moment>,
 }
 
 impl<P: Persistence> Messenger<P> {
     /// Makes the account of an empty profile.
     ///
     /// # Errors
-    /// If the store refuses.
+    /// If the store refuses, or the profile has an account: a second one would take its place for ever.
     pub fn create(
         mut store: P,
         name: &str,
         mut random: Stream,
         now: Now,
     ) -> Result<Messenger<P>, OpenError> {
+        if store.load()?.profile.is_some() {
+            return Err(OpenError::HasAccount);
+        }
         let key = AccountKey::generate(&mut random);
         let mut batch = Batch::new();
         batch.push(Change::PutProfile(ProfileRow {
             account_key: SecretBytes::from_slice(&key.to_bytes()[..]),
-            name: text::clean_line(name),
+            name: cut(text::clean_line(name), REQUEST_NAME),
             created: now.unix,
         }));
         store.commit(batch)?;
@@ -167,6 +189,7 @@ impl<P: Persistence> Messenger<P> {
             tokens: Vec::new(),
             touched: BTreeSet::new(),
             day: now.unix.day(),
+            swept: None,
         };
         messenger.restore(snapshot, now);
         Ok(messenger)
@@ -324,19 +347,22 @@ impl<P: Persistence> Messenger<P> {
         let midnight = 86_400_000 - now.unix.0 % 86_400_000;
         next = next.min(now.at + Duration::from_millis(midnight));
         let mut rotating = false;
+        let room = self.fetches.len() < FETCHES;
         for contact in self.contacts.values() {
             next = next.min(contact.due(now.at));
             if contact.has_work() && contact.is_open() {
-                next = next
-                    .min(contact.reach.fetch_due(now.at))
-                    .min(contact.reach.target_due());
+                if room || contact.reach.is_fetching() {
+                    next = next.min(contact.reach.fetch_due(now.at));
+                }
+                next = next.min(contact.reach.target_due());
                 rotating = true;
             }
         }
         if rotating {
             next = next.min(Moment((now.at.0 / ROTATION + 1) * ROTATION));
         }
-        next
+        // Whatever is due now was tried a moment ago.
+        next.max(now.at + SHORTEST)
     }
 
     fn tagged(&mut self, tag: ContactTag) -> Option<&mut Contact> {
@@ -376,6 +402,10 @@ impl<P: Persistence> Messenger<P> {
 
     /// Everything that follows from what has changed.
     fn settle(&mut self, now: Now) {
+        if self.swept.is_none_or(|at| now.at.since(at) >= SWEEP) {
+            self.swept = Some(now.at);
+            self.touched.extend(self.contacts.keys().copied());
+        }
         if now.unix.day() != self.day {
             self.day = now.unix.day();
             for contact in self.contacts.values_mut() {
@@ -450,31 +480,38 @@ impl<P: Persistence> Messenger<P> {
     }
 
     fn fetch(&mut self, now: Now) {
-        let open: Vec<AccountId> = self
-            .contacts
-            .values()
-            .filter(|c| c.is_open() && c.has_work())
-            .map(|c| c.account)
-            .collect();
         self.fetches.retain(|id, of| {
             self.contacts
                 .get(of)
                 .is_some_and(|contact| contact.reach.fetch_day(*id).is_some())
         });
-        for account in open {
-            if self.fetches.len() >= FETCHES {
-                return;
+        let mut working = Vec::new();
+        let mut idle = Vec::new();
+        for contact in self.contacts.values().filter(|c| c.is_open()) {
+            if contact.has_work() || contact.talk.rekey {
+                working.push(contact.account);
+            } else if contact.face.state == ContactState::Accepted && !contact.reach.is_known() {
+                idle.push((std::cmp::Reverse(contact.talk.heard), contact.account));
             }
-            let Some(contact) = self.contacts.get_mut(&account) else {
-                continue;
-            };
-            if contact.reach.wants_fetch(now.at) {
-                let id = self.next_id;
-                self.next_id += 1;
-                let day = contact.reach.begin_fetch(id, now.unix.day(), now.at);
-                self.fetches.insert(id, account);
-                let key = publish::place_of(&account, day);
-                self.desk.node(NodeCommand::Fetch { id, key });
+        }
+        idle.sort();
+        let idle: Vec<AccountId> = idle.into_iter().map(|(_, account)| account).collect();
+        for (accounts, most) in [(working, FETCHES), (idle, PREFETCHES)] {
+            for account in accounts {
+                if self.fetches.len() >= most {
+                    break;
+                }
+                let Some(contact) = self.contacts.get_mut(&account) else {
+                    continue;
+                };
+                if contact.reach.wants_fetch(now.at) {
+                    let id = self.next_id;
+                    self.next_id += 1;
+                    let day = contact.reach.begin_fetch(id, now.unix.day(), now.at);
+                    self.fetches.insert(id, account);
+                    let key = publish::place_of(&account, day);
+                    self.desk.node(NodeCommand::Fetch { id, key });
+                }
             }
         }
     }
@@ -532,21 +569,16 @@ impl<P: Persistence> Messenger<P> {
             .map(|(_, account)| account)
             .collect();
         for (i, account) in order.into_iter().enumerate() {
-            let own = self.desk.id;
             let Some(contact) = self.contacts.get_mut(&account) else {
                 continue;
             };
-            if i >= active {
-                contact.reach.at_rest();
-            }
             let token = match (&contact.sessions.current, contact.face.state) {
                 (Some(ratchet), ContactState::Accepted) => {
                     Some(publish::token(ratchet, &account, now.unix.day()))
                 }
                 _ => None,
             };
-            debug_assert!(account != own);
-            wanted.extend(contact.reach.target(contact.tag, token, now.at));
+            wanted.extend(contact.reach.target(contact.tag, token, i < active, now.at));
         }
         wanted.truncate(TARGETS);
         if wanted != self.wanted {

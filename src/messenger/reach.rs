@@ -190,6 +190,16 @@ impl Reach {
         day
     }
 
+    /// Whether a look-up is under way.
+    pub fn is_fetching(&self) -> bool {
+        self.fetch.is_some()
+    }
+
+    /// Whether a descriptor was ever found in this run.
+    pub fn is_known(&self) -> bool {
+        self.fetched.is_some()
+    }
+
     /// The day a look-up asked for, if it is this contact's.
     pub fn fetch_day(&self, id: u64) -> Option<u32> {
         self.fetch
@@ -231,24 +241,29 @@ impl Reach {
         self.next_fetch = Moment(0);
     }
 
-    /// Where a spur should go, while one is wanted. Goes on to the other point, and to the other credential, when one leads nowhere.
+    /// Where a spur should go, while one is wanted. `working`: something waits; then it goes on to the other point, and to the other
+    /// credential, when one leads nowhere.
     pub fn target(
         &mut self,
         contact: ContactTag,
         token: Option<[u8; 16]>,
+        working: bool,
         now: Moment,
     ) -> Option<SpurTarget> {
-        let since = *self.tried_since.get_or_insert(now);
-        if now.since(since) >= POINT_PATIENCE * 2 && !self.points.is_empty() {
-            self.pick += 1;
-            self.tried_since = Some(now);
-        }
-        if token.is_some()
-            && self.spur_up
-            && now.since(self.credential_since.max(self.spur_heard)) >= CREDENTIAL_PATIENCE
-        {
-            self.use_cookie = !self.use_cookie;
-            self.credential_since = now;
+        if working {
+            let since = *self.tried_since.get_or_insert(now);
+            if now.since(since) >= POINT_PATIENCE * 2 {
+                self.pick = self.pick.wrapping_add(1);
+                self.tried_since = Some(now);
+            }
+            if self.spur_up
+                && now.since(self.credential_since.max(self.spur_heard)) >= CREDENTIAL_PATIENCE
+            {
+                self.use_cookie = !self.use_cookie;
+                self.credential_since = now;
+            }
+        } else {
+            self.tried_since = None;
         }
         let point = self.points.get(self.pick % self.points.len().max(1))?;
         Some(SpurTarget {
@@ -261,11 +276,6 @@ impl Reach {
                 _ => point.cookie,
             },
         })
-    }
-
-    /// No way is wanted for work any more.
-    pub fn at_rest(&mut self) {
-        self.tried_since = None;
     }
 
     /// When `target` may change by time alone.

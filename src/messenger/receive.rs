@@ -4,6 +4,7 @@
 //! A stranger's first parcels cost curve work; they wait in a short queue that is served once a second.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::contact::{Contact, Draft, Face, message_view, outgoing_row, received_row};
 use super::desk::Desk;
@@ -13,7 +14,7 @@ use super::persistence::{Change, IncomingPart, MAX_TEXT, Persistence, StoreError
 use super::reach::ReachedBy;
 use super::session::{Offered, ParcelId, Place, current_row, parcel_id, remove_offered};
 use super::view::{ChatEvent, ContactState, Delivery, Policy};
-use super::{FIRST_PARCEL_VERSION, Messenger, PENDING, STRANGERS, text};
+use super::{FIRST_PARCEL_VERSION, Messenger, PENDING, STRANGERS, cut, text};
 use crate::crypto::id::AccountId;
 use crate::crypto::ratchet::RatchetStep;
 use crate::crypto::secrecy::Secrecy;
@@ -26,6 +27,8 @@ use crate::wire::time::{Moment, Now};
 pub const QUEUE: usize = 16;
 /// One first parcel a second: two agreements of 0.7 ms each, whatever strangers send.
 const OFFER_SECONDS: f64 = 1.0;
+/// A contact that denies our past again within this time gets its new session at the usual pace.
+const LOST_GAP: Duration = Duration::from_secs(120);
 /// Offers of sessions that were confirmed, so that a late copy costs nothing.
 const ANSWERED: usize = 64;
 
@@ -57,6 +60,8 @@ struct After {
     verified: bool,
     peer_receipt: Option<u32>,
     peer_lost: bool,
+    /// Something of ours was known to be with them, and it is not what they have: worth a word to the person.
+    we_lost: bool,
     /// The outbox with new numbers.
     renumbered: Option<Vec<Item>>,
     aside: u32,
@@ -325,7 +330,8 @@ impl<P: Persistence> Messenger<P> {
         let stored = contact.stored;
         if body.in_sequence() {
             // One request is all that a stranger may leave before the person has decided.
-            if contact.face.state == ContactState::Asking && contact.face.asked {
+            let undecided = contact.face.state == ContactState::Asking && contact.face.asked;
+            if undecided && body.sequence() > draft.inbox.received {
                 return;
             }
             match draft
@@ -463,11 +469,20 @@ impl<P: Persistence> Messenger<P> {
             contact.outbox.drain();
             contact.outbox.append(items);
             contact.talk.rekey = true;
-            contact.talk.renew_at = now.at;
-            let name = contact.face.name.clone();
-            self.desk.notice(format!(
+            let often = contact
+                .talk
+                .lost_at
+                .is_some_and(|before| now.at.since(before) < LOST_GAP);
+            if !often {
+                contact.talk.renew_at = now.at;
+            }
+            contact.talk.lost_at = Some(now.at);
+            if after.we_lost {
+                let name = contact.face.name.clone();
+                self.desk.notice(format!(
                 "This profile is older than what {name} has from you: it was restored from a copy. What waits is sent again."
             ));
+            }
         }
         if after.peer_lost {
             contact.talk.skip_due = true;
@@ -582,7 +597,11 @@ fn take_unit<P>(desk: &Desk<P>, contact: &Contact, draft: &mut Draft, unit: Unit
                     ContactState::Asking => ask(desk, contact, draft, name, words, place, now),
                     _ => {
                         draft.face.state = ContactState::Accepted;
-                        draft.enqueue(Kind::Accept, &[b""], None);
+                        // One that waits already says it as well.
+                        let says = |item: &Item| item.kind() == Some(Kind::Accept);
+                        if !contact.outbox.items().chain(&draft.new_items).any(says) {
+                            draft.enqueue(Kind::Accept, &[b""], None);
+                        }
                         if !words.is_empty() {
                             message(desk, contact, draft, words, place, now);
                         }
@@ -657,15 +676,7 @@ fn message<P>(
 
 /// Peer text as it is kept: clean, and no longer than an honest sender's.
 fn shown(words: &str) -> String {
-    let mut clean = text::clean(words);
-    if clean.len() > MAX_TEXT {
-        let mut at = MAX_TEXT;
-        while !clean.is_char_boundary(at) {
-            at -= 1;
-        }
-        clean.truncate(at);
-    }
-    clean
+    cut(text::clean(words), MAX_TEXT)
 }
 
 fn read_receipt<P: Persistence>(
@@ -708,6 +719,7 @@ fn read_receipt<P: Persistence>(
                     .push(Change::PutOutgoing(outgoing_row(account, item, None)));
             }
             draft.head = head;
+            after.we_lost = contact.outbox.head.peer_has > 0;
             after.renumbered = Some(items);
         }
     }
