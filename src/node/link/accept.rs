@@ -88,7 +88,7 @@ impl Links {
             purpose: call.purpose,
             dialled: false,
             since: now.at,
-            keys: Keys::new(&agreed, Side::Responder, now.at, jitter),
+            keys: Box::new(Keys::new(&agreed, Side::Responder, now.at, jitter)),
             closing: None,
             role: Role::HalfOpen(Box::new(half)),
         };
@@ -266,8 +266,13 @@ impl Links {
             Purpose::Link => (class.link_rate(), true),
             _ => (class.spur_rate(), false),
         };
+        // Spurs to one node that are born in one moment still tick apart.
+        let twins = self.assocs.values().filter(|a| {
+            a.peer.node == peer.node && a.purpose == purpose && a.since == now.at && a.is_shaped()
+        });
+        let label = ["clock", "clock 2", "clock 3", "clock 4"][twins.count().min(3)];
         let clock = Clock::new(
-            self.fork("clock", peer.node.point(), purpose, now.at),
+            self.fork(label, peer.node.point(), purpose, now.at),
             now.at,
             rate,
             warm_up,

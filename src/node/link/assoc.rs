@@ -28,7 +28,8 @@ pub struct Assoc {
     pub dialled: bool,
     /// Up since, or half open since.
     pub since: Moment,
-    pub keys: Keys,
+    /// Boxed: it holds key schedules of some kilobytes, and maps move their values.
+    pub keys: Box<Keys>,
     /// Until when it says good-bye.
     pub closing: Option<Moment>,
     pub role: Role,

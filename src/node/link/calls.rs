@@ -201,7 +201,7 @@ impl Links {
             purpose,
             dialled: true,
             since: now.at,
-            keys: Keys::new(&agreed, Side::Initiator, now.at, jitter),
+            keys: Box::new(Keys::new(&agreed, Side::Initiator, now.at, jitter)),
             closing: None,
             role: Role::Contact(Contact::new(now.at)),
         };

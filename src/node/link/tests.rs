@@ -611,6 +611,26 @@ fn a_spur_ticks_once_a_second_from_its_first_moment() {
 }
 
 #[test]
+fn spurs_to_one_node_that_are_born_in_one_moment_tick_apart() {
+    let mut world = World::of(37, 2);
+    for _ in 0..4 {
+        world.dial(0, 1, Purpose::Spur);
+    }
+    world.run(15.0);
+    assert_eq!(world.nodes[0].ups.len(), 4);
+    let before = world.seen.len();
+    world.run(100.0);
+    let own = world.nodes[0].addr;
+    let times: Vec<_> = world.seen[before..]
+        .iter()
+        .filter(|s| s.from == own)
+        .map(|s| s.at)
+        .collect();
+    let distinct: BTreeSet<_> = times.iter().collect();
+    assert!(times.len() > 300 && distinct.len() == times.len());
+}
+
+#[test]
 fn a_full_node_says_so_and_a_second_link_from_one_network_is_refused() {
     let mut world = World::of(25, 12);
     for n in 1..=8 {
