@@ -28,6 +28,12 @@ const SECOND_CHANCE_LEAF: Duration = Duration::from_secs(6);
 const SECOND_CHANCE: Duration = Duration::from_secs(60);
 /// How long a member that was late for others is not used for others: about as long as the own clocks need to find out.
 const SHUNNED: Duration = Duration::from_secs(10);
+/// The same for the hop that decides ownership: passing over a living owner is a wrong answer, so three lost cells in a row must
+/// not cost more than a moment of them.
+const SHUNNED_AS_OWNER: Duration = Duration::from_secs(2);
+/// Share of the timeout after which a hop that is waited for is asked again: three tries, each with a whole timeout to answer,
+/// fit into the patience of 2.6 timeouts.
+const AGAIN: f64 = 0.8;
 /// Between two tries to hear from a suspected leaf, or other member: a ring that loses a third of its nodes at once must not
 /// shout after them.
 const SECOND_CHANCE_PAUSE_LEAF: Duration = Duration::from_secs(1);
@@ -107,7 +113,13 @@ impl Dht {
             _ if member.is_some() => rto.patience(),
             _ => STRANGER_PATIENCE,
         };
-        let every = rto.timeout();
+        let every = match why {
+            Why::Hop {
+                deciding: false, ..
+            } => rto.timeout(),
+            _ if member.is_some() && !suspected => rto.timeout().mul_f64(AGAIN),
+            _ => rto.timeout(),
+        };
         let give_up = now.at + patience;
         let request = Request {
             to,
@@ -281,7 +293,7 @@ impl Dht {
         {
             member.shunned.as_hop = now.at + SHUNNED;
             if as_owner {
-                member.shunned.as_owner = now.at + SHUNNED;
+                member.shunned.as_owner = now.at + SHUNNED_AS_OWNER;
             }
         }
     }

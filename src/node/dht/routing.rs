@@ -15,7 +15,7 @@ use crate::wire::dht::{Message, RecordBytes, Tag, Verdict};
 use crate::wire::peer::Peer;
 use crate::wire::position::Position;
 use crate::wire::record::NodeRecord;
-use crate::wire::time::Now;
+use crate::wire::time::{Moment, Now};
 
 use super::members::{Health, Next};
 use super::requests::Why;
@@ -162,7 +162,7 @@ impl Dht {
     pub(super) fn on_route(&mut self, now: Now, from: Peer, tag: Tag, ttl: u8, key: Position) {
         if !self.is_ready() {
             self.joiner_seen(now, from);
-            self.answer_here(from, tag, 0);
+            self.answer_here(now, from, tag, 0);
             return;
         }
         if let Some(id) = self.carried.get(&(from.node, tag.nonce)) {
@@ -172,7 +172,7 @@ impl Dht {
             return;
         }
         if self.members.next(&key, &[], Some(now.at)) == Next::Here {
-            self.answer_here(from, tag, 0);
+            self.answer_here(now, from, tag, 0);
             return;
         }
         let of_one = self
@@ -191,9 +191,9 @@ impl Dht {
 
     /// This node owns the key in its own view, or has not joined yet: it answers itself, and statelessly, since whoever asks
     /// asks again.
-    fn answer_here(&mut self, to: Peer, tag: Tag, back: u64) {
+    fn answer_here(&mut self, now: Now, to: Peer, tag: Tag, back: u64) {
         let ready = self.is_ready();
-        let records = self.own_and_neighbours();
+        let records = self.own_and_neighbours(now);
         let answer = Message::Found {
             tag,
             back,
@@ -204,10 +204,10 @@ impl Dht {
         self.send(to, &answer);
     }
 
-    fn own_and_neighbours(&self) -> Vec<RecordBytes> {
+    fn own_and_neighbours(&self, now: Now) -> Vec<RecordBytes> {
         let mut records: Vec<RecordBytes> = self.own_bytes().into_iter().collect();
         if self.is_ready() {
-            let neighbours = self.members.neighbours(&self.members.own());
+            let neighbours = self.members.neighbours(&self.members.own(), now.at);
             for record in neighbours {
                 let bytes = record.bytes();
                 if !records.contains(&bytes) {
@@ -270,11 +270,11 @@ impl Dht {
         };
         match carriage.origin {
             Origin::Asked { .. } => {
-                let records = self.own_and_neighbours();
+                let records = self.own_and_neighbours(now);
                 self.bring_back(now, id, verdict(true), 0, records);
             }
             Origin::Lookup(lookup) => {
-                let neighbours = self.members.neighbours(&self.members.own());
+                let neighbours = self.members.neighbours(&self.members.own(), now.at);
                 if let Some(owner) = self.record {
                     self.remove_carriage(id);
                     self.push(DhtOutput::Found {
@@ -534,8 +534,12 @@ impl Dht {
 
 impl super::members::Members {
     /// Records of the nodes in use on both sides of a position, before it and after it; one if both are the same.
-    pub(super) fn neighbours(&self, position: &Position) -> Vec<NodeRecord> {
-        let in_use = || self.iter().filter(|(_, m)| m.health == Health::Good);
+    /// One that was silent for others is left out: its record would belie the owner's answer.
+    pub(super) fn neighbours(&self, position: &Position, now: Moment) -> Vec<NodeRecord> {
+        let in_use = || {
+            self.iter()
+                .filter(|(_, m)| m.health == Health::Good && m.shunned.as_owner <= now)
+        };
         let before = in_use()
             .filter(|(p, _)| *p != position)
             .min_by_key(|(p, _)| p.clockwise_to(position));
