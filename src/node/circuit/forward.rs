@@ -27,6 +27,10 @@ const PATIENCE: f64 = 30.0;
 const MAX_OPEN: usize = 64;
 /// Addresses remembered, of those heard and those only sent to; the oldest is forgotten, and counts as never heard again.
 const MAX_ADDRESSES: usize = 2048;
+/// Requests held back until an address was heard for the first time; one more is dropped.
+const MAX_HELD: usize = 4;
+/// Addresses that requests are held back for; one more is not waited for.
+const MAX_HELD_ADDRESSES: usize = 64;
 /// Seconds between two cells to an address that never answered: a circuit's end is not a weapon against a third party.
 const STRANGER_SECONDS: f64 = 60.0;
 
@@ -62,6 +66,7 @@ pub(super) struct Forwarder {
     /// When each address was last sent to, if it was never heard; `None` once it was heard.
     addresses: BTreeMap<SocketAddr, Option<Moment>>,
     address_order: VecDeque<SocketAddr>,
+    held: BTreeMap<SocketAddr, Vec<(Peer, Box<[u8; BODY]>)>>,
     random: Stream,
 }
 
@@ -82,13 +87,25 @@ impl Forwarder {
             next_token: 0,
             addresses: BTreeMap::new(),
             address_order: VecDeque::new(),
+            held: BTreeMap::new(),
             random,
         }
     }
 
-    /// This address sent something that opened.
-    pub fn heard(&mut self, addr: SocketAddr) {
+    /// This address sent something that opened. What was held back for it may go now.
+    pub fn heard(&mut self, addr: SocketAddr) -> Vec<(Peer, Box<[u8; BODY]>)> {
         self.remember(addr, None);
+        self.held.remove(&addr).unwrap_or_default()
+    }
+
+    fn hold(&mut self, to: Peer, body: Box<[u8; BODY]>) {
+        if !self.held.contains_key(&to.addr) && self.held.len() >= MAX_HELD_ADDRESSES {
+            return;
+        }
+        let held = self.held.entry(to.addr).or_default();
+        if held.len() < MAX_HELD {
+            held.push((to, body));
+        }
     }
 
     fn remember(&mut self, addr: SocketAddr, state: Option<Moment>) {
@@ -107,6 +124,8 @@ impl Forwarder {
             Some(None) => true,
             Some(Some(last)) if now < last.after_seconds(STRANGER_SECONDS) => false,
             _ => {
+                // What was held for it since its last silence is stale by now.
+                self.held.remove(&addr);
                 self.remember(addr, Some(now));
                 true
             }
@@ -145,11 +164,14 @@ impl Forwarder {
         to: Peer,
         sealed: &[u8; SEALED],
     ) -> Option<Box<[u8; BODY]>> {
-        if !self.may_send(now, to.addr) {
-            return None;
-        }
+        let now_or_held = self.may_send(now, to.addr);
         let id = self.note(now, circuit, to, name(sealed))?;
-        Some(body(REQUEST, id, sealed))
+        let body = body(REQUEST, id, sealed);
+        if now_or_held {
+            return Some(body);
+        }
+        self.hold(to, body);
+        None
     }
 
     /// A query for this very node came out of a circuit that ends here: to be asked of the store.
@@ -275,7 +297,8 @@ mod tests {
             .filter(|second| forwarder.query(Moment(second * 1_000_000), 1, silent, &sealed).is_some())
             .collect();
         assert_eq!(sent, [0, 60, 120]);
-        forwarder.heard(silent.addr);
+        let held = forwarder.heard(silent.addr);
+        assert_eq!(held.len(), MAX_HELD, "what waited since the last cell");
         assert!(forwarder.query(Moment(180_000_001), 1, silent, &sealed).is_some());
         assert!(forwarder.query(Moment(180_000_002), 1, silent, &sealed).is_some());
     }

@@ -75,10 +75,6 @@ impl Asked {
         Asked { node, throwaway, head }
     }
 
-    pub fn node(&self) -> NodeId {
-        self.node
-    }
-
     pub fn head(&self) -> &[u8; CREATE_HEAD] {
         &self.head
     }

@@ -317,6 +317,7 @@ impl Circuits {
         self.own.paths()
     }
 
+    pub fn failures(&self) -> String { self.own.why.join(" ") }
     /// For each relayed circuit, every address that this node ties to it.
     pub fn relayed_addresses(&self) -> Vec<Vec<SocketAddr>> {
         self.relays.addresses(&self.base)

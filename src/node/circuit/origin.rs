@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::base::{Base, Route};
 use super::hop;
 use super::pace::Pace;
-use super::path::{self, Pins, TINY};
+use super::path::{self, Pins};
 use super::pool::Pool;
 use super::timers::Timer;
 use crate::crypto::id::NodeId;
@@ -62,6 +62,8 @@ pub(super) struct Origin {
     channel: Channel,
     rates: Rates,
     target: usize,
+    /// A tiny network may have no further hop; in a larger one a shorter circuit would betray its end.
+    may_be_short: bool,
     hops: Vec<Hop>,
     step: Step,
     tries: u8,
@@ -82,6 +84,7 @@ impl Origin {
         (assoc, guard): (AssocId, Peer),
         channel: Channel,
         rates: Rates,
+        may_be_short: bool,
     ) -> Option<Origin> {
         let target = path::length(base.nodes.max(base.links.len() + 1)).max(1);
         let at = base.new_circuit(assoc, Route::Origin(number))?;
@@ -97,6 +100,7 @@ impl Origin {
             channel,
             rates,
             target,
+            may_be_short,
             hops: Vec::new(),
             step: Step::Create(asked),
             tries: 1,
@@ -111,12 +115,9 @@ impl Origin {
         Some(origin)
     }
 
+    pub fn step_name(&self) -> String { match &self.step { Step::Create(_) => "create".into(), Step::Ask => format!("ask{}r{}", self.asks, self.refused.len()), Step::Extend(..) => "extend".into(), Step::Begin => "begin".into(), Step::Done => "done".into() } }
     pub fn is_ready(&self) -> bool {
         matches!(self.step, Step::Done)
-    }
-
-    pub fn guard(&self) -> NodeId {
-        self.guard.node
     }
 
     pub fn rates(&self) -> Rates {
@@ -233,8 +234,7 @@ impl Origin {
 
     fn ask(&mut self, base: &mut Base, now: Now) -> Progress {
         if self.asks >= ASKS {
-            // A tiny network has no further hop; a larger one has, and a shorter circuit would betray its end.
-            return if base.nodes < TINY { self.begin(base, now) } else { Progress::Failed };
+            return if self.may_be_short { self.begin(base, now) } else { Progress::Failed };
         }
         self.asks += 1;
         let ask: [u8; NEIGHBOURS_AN_ANSWER] = self.choice.bytes();

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::base::Base;
 use super::inbound::{Inbound, Tokens};
 use super::origin::{Origin, Progress};
-use super::path::Pins;
+use super::path::{Pins, TINY};
 use super::pool::Pool;
 use super::spur::Spurs;
 use super::timers::Timer;
@@ -18,7 +18,10 @@ use crate::crypto::random::Stream;
 use crate::node::link::AssocId;
 use crate::node::person::{CircuitRow, ContactTag, IntroPoint, PersonEvent, ReplyHandle, SpurTarget};
 use crate::wire::circuit::{Channel, InboundBack, OutboundBack, OutboundForward, Rates, UtilityBack, UtilityForward};
+use crate::wire::address::Address;
 use crate::wire::class::Class;
+use crate::wire::peer::Peer;
+use crate::wire::record::place;
 use crate::wire::size::{BLOCK, END, PARCEL};
 use crate::wire::time::{Moment, Now};
 
@@ -38,6 +41,8 @@ const SILENCE_GAPS: f64 = 12.0;
 /// Seconds to wait for the answer to a query, besides so many mean gaps of the circuit.
 const QUERY_SECONDS: f64 = 4.0;
 const QUERY_GAPS: f64 = 6.0;
+/// Failed attempts in a row after which a circuit in a tiny network may be shorter than it should.
+const SHORT_AFTER: u32 = 3;
 /// Contacts that may want a spur; the rest is cut.
 const MAX_WANTED: usize = 64;
 /// Parcels that wait for the outbound clock, by contact; one more is refused.
@@ -145,6 +150,7 @@ pub(super) struct Own {
     tokens: Tokens,
     filling: Stream,
     utility: Utility,
+    pub why: Vec<String>,
 }
 
 impl Own {
@@ -168,6 +174,7 @@ impl Own {
             tokens: Tokens::none(),
             filling: base.random.fork("tokens", b""),
             utility: Utility::new(base.topology.fork("cover", b""), base.random.fork("queries", b"")),
+            why: vec![],
         }
     }
 
@@ -205,16 +212,20 @@ impl Own {
     }
 
     fn build(&mut self, base: &mut Base, now: Now, duty: Duty) {
+        let failures = self.failures.get(&duty).copied().unwrap_or(0);
         let guard = match duty {
             Duty::Standby => self.pins.backup(base),
+            // The guard may have no room; both guards are pinned, so to take turns gives nothing away.
+            _ if failures % 4 >= 2 => self.pins.backup(base).or_else(|| self.pins.guard(base)),
             Duty::Outbound | Duty::Inbound | Duty::Utility => self.pins.guard(base),
         };
         let Some(guard) = guard else { return };
         // Where hops are slower than we are, every second try is at the rates that all of them have room for.
-        let slow = self.failures.get(&duty).is_some_and(|failures| failures % 2 == 1);
+        let slow = failures % 2 == 1;
+        let may_be_short = base.nodes < TINY && failures >= SHORT_AFTER;
         let factor = if slow { Class::Normal.circuit_factor() } else { base.class.circuit_factor() };
         let number = self.next_number;
-        let Some(origin) = Origin::start(base, now, number, guard, duty.channel(), duty.rates(factor)) else { return };
+        let Some(origin) = Origin::start(base, now, number, guard, duty.channel(), duty.rates(factor), may_be_short) else { return };
         self.next_number += 1;
         let context = base.fork_context();
         let load = match duty {
@@ -238,6 +249,7 @@ impl Own {
                 *self.rebuilt.entry(duty).or_default() += 1;
             }
         } else {
+            self.why.push(format!("{:.1}:{}@{}:{}", now.at.0 as f64/1e6, duty.word(), circuit.origin.hops(), circuit.origin.step_name()));
             *self.failures.entry(duty).or_default() += 1;
         }
         self.remove(base, now, number);
@@ -397,8 +409,19 @@ impl Own {
         }
     }
 
+    /// The hops of the own circuits are known, at least.
+    fn fill_pool(&mut self) {
+        let hops: Vec<Peer> = self.circuits.values().filter(|c| c.serves()).flat_map(|c| c.origin.path()).collect();
+        for peer in hops {
+            self.pool.insert(peer, place(&peer.node, &Address::from(peer.addr), 0));
+        }
+    }
+
     /// An own circuit's clock.
     pub fn tick(&mut self, base: &mut Base, now: Now, number: u64) {
+        if self.pool.len() == 0 {
+            self.fill_pool();
+        }
         let Some(circuit) = self.circuits.get_mut(&number) else { return };
         let Some(pace) = circuit.origin.pace.as_mut() else { return };
         let due = pace.tick(now.at);
@@ -517,7 +540,7 @@ impl Own {
     }
 
     /// The path of each own circuit that serves, by role, for tests and the simulator.
-    pub fn paths(&self) -> Vec<(&'static str, Vec<crate::wire::peer::Peer>)> {
+    pub fn paths(&self) -> Vec<(&'static str, Vec<Peer>)> {
         self.circuits
             .values()
             .filter(|c| c.serves() && c.age != Age::Retiring)

@@ -26,20 +26,8 @@ impl Pace {
         pace
     }
 
-    /// A clock of one rate for all its life.
-    pub fn steady(stream: Stream, rate: f64, now: Moment) -> Pace {
-        let mut pace = Pace { stream, rate, boost_until: now, next: now };
-        pace.next = pace.draw(now);
-        pace
-    }
-
     pub fn next(&self) -> Moment {
         self.next
-    }
-
-    /// Mean gap in seconds, once steady.
-    pub fn mean_gap(&self) -> f64 {
-        1.0 / self.rate
     }
 
     /// True once for each tick that is due. A clock that was not looked at for long does not catch up in a burst.
@@ -92,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_asleep_does_not_catch_up() {
-        let mut pace = Pace::steady(Stream::from_seed([1; 32]), 10.0, Moment(0));
+        let mut pace = Pace::new(Stream::from_seed([1; 32]), 10.0, Moment(0));
         let late = Moment(0).after_seconds(100.0);
         let burst = (0..1000).take_while(|_| pace.tick(late)).count();
         assert!(burst <= 2, "{burst} ticks at once");

@@ -14,8 +14,9 @@ use crate::wire::position::Position;
 pub const MAX_RECORDS: usize = 4096;
 /// With fewer records than this no candidate is refused for being unknown.
 pub const SMALL: usize = 16;
-/// Unanswered queries in a row after which a record goes.
+/// Unanswered queries in a row after which a record goes; more of them while there are few records, for a lost cell is likelier than a lost node.
 const MAX_SILENCES: u8 = 2;
+const MAX_SILENCES_SMALL: u8 = 6;
 
 struct Entry {
     peer: Peer,
@@ -83,9 +84,10 @@ impl Pool {
 
     /// It did not answer a query in time.
     pub fn silent(&mut self, node: &NodeId) {
+        let most = if self.entries.len() <= SMALL { MAX_SILENCES_SMALL } else { MAX_SILENCES };
         if let Some(entry) = self.entries.get_mut(node) {
             entry.silences += 1;
-            if entry.silences >= MAX_SILENCES {
+            if entry.silences >= most {
                 self.remove(node);
             }
         }
@@ -157,9 +159,13 @@ mod tests {
             pool.insert(one, Position(random.bytes()));
         }
         assert_eq!(pool.len(), 1);
-        pool.silent(&one.node);
+        for _ in 1..MAX_SILENCES_SMALL {
+            pool.silent(&one.node);
+        }
         pool.answered(&one.node);
-        pool.silent(&one.node);
+        for _ in 1..MAX_SILENCES_SMALL {
+            pool.silent(&one.node);
+        }
         assert_eq!(pool.len(), 1);
         pool.silent(&one.node);
         assert_eq!(pool.len(), 0);

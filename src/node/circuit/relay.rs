@@ -29,8 +29,11 @@ use crate::wire::peer::Peer;
 use crate::wire::size::{BLOCK, BODY, END, QUERY};
 use crate::wire::time::{Moment, Now};
 
-/// Share of a directed link's rate that relayed circuits may take. The owner's own circuits take a third at most, so the queue stays stable.
+/// Share of a directed link's rate that relayed circuits may take when one more is to go on over it.
 pub const ADMISSION: f64 = 0.45;
+/// The same when one comes in over the link and its answers go back: a little more, so that a neighbour whose guard this node is finds
+/// room. With the owner's own circuits, a third at most, the link stays below its rate.
+pub const ADMISSION_BACK: f64 = 0.6;
 /// Circuits relayed at once; one more is refused. Admission on twelve links binds long before.
 const MAX_RELAYED: usize = 512;
 /// Seconds without a cell from the origin's side, at least, until the circuit counts as abandoned.
@@ -127,10 +130,10 @@ impl Relays {
             .sum()
     }
 
-    fn admits(&self, base: &Base, assoc: AssocId, rate: f64) -> bool {
+    fn admits(&self, base: &Base, assoc: AssocId, rate: f64, share: f64) -> bool {
         let link = base.links.get(&assoc).map_or(0.0, |link| link.rate);
         // A thousandth of slack: sums of hundredths are not exact.
-        self.load(assoc) + rate <= ADMISSION * link + 0.001
+        self.load(assoc) + rate <= share * link + 0.001
     }
 
     /// A block on a circuit id nobody knows: a CREATE, or nothing.
@@ -140,7 +143,7 @@ impl Relays {
             return;
         }
         let Ok(rates) = hop::rates(&base.id, &head) else { return };
-        if self.circuits.len() >= MAX_RELAYED || !self.admits(base, at.0, rates.back_rate()) {
+        if self.circuits.len() >= MAX_RELAYED || !self.admits(base, at.0, rates.back_rate(), ADMISSION_BACK) {
             base.close(at);
             return;
         }
@@ -302,7 +305,7 @@ impl Relays {
         }
         let (rate, prev) = (circuit.rates.forward_rate(), circuit.prev.0);
         let link = base.links.iter().find(|(assoc, link)| link.peer.node == node && **assoc != prev).map(|(assoc, _)| *assoc);
-        let Some(assoc) = link.filter(|assoc| self.admits(base, *assoc, rate)) else {
+        let Some(assoc) = link.filter(|assoc| self.admits(base, *assoc, rate, ADMISSION)) else {
             self.reply(base, number, &BuildBack::Refused.encode());
             return;
         };
@@ -550,7 +553,9 @@ impl Relays {
 
     /// A body of kind 0x40 or above came over a contact session.
     pub fn contact(&mut self, base: &mut Base, from: Peer, body: &[u8; BODY]) {
-        self.forwarder.heard(from.addr);
+        for (to, body) in self.forwarder.heard(from.addr) {
+            base.out(CircuitOutput::Contact { to, body });
+        }
         match body[0] {
             super::forward::REQUEST => {
                 let key = base.key.clone();
@@ -694,10 +699,5 @@ impl Relays {
                 found
             })
             .collect()
-    }
-
-    /// Whose circuits end here, by channel, for the tests and the network screen.
-    pub fn ends(&self) -> Vec<(Channel, AssocId)> {
-        self.circuits.values().filter_map(|c| c.end.as_ref().map(|end| (end.channel(), c.prev.0))).collect()
     }
 }
