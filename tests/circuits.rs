@@ -31,9 +31,15 @@ struct Node {
     up: BTreeMap<AssocId, Peer>,
     events: Vec<(Moment, PersonEvent)>,
     alive: bool,
-    /// Every body a circuit cell of this node was sent in or came in by, for what the tests look for.
-    sent: Vec<(AssocId, [u8; BODY])>,
+    /// Circuit bodies this node gave to its links, if they are kept.
+    sent: Vec<[u8; BODY]>,
     keep: bool,
+    /// Gives each circuit body to its circuits twice, as a hostile node before it could.
+    doubled: bool,
+    /// Has links, but is no member of the ring and is named by nobody: only a person's node.
+    leaf: bool,
+    /// Its datagrams: when, where to.
+    log: Vec<(Moment, SocketAddr)>,
 }
 
 struct World {
@@ -50,7 +56,7 @@ fn addr(n: usize) -> SocketAddr {
 
 impl World {
     /// `count` nodes in a ring with chords: node n dials n+1, n+2 and n+5.
-    fn new(count: usize, class: Class, seed: u8) -> World {
+    fn new(count: usize, class: Class, seed: u8, leaves: &[usize]) -> World {
         let mut nodes = Vec::new();
         for n in 0..count {
             let mut bytes = [seed; 32];
@@ -77,13 +83,17 @@ impl World {
                 alive: true,
                 sent: Vec::new(),
                 keep: false,
+                doubled: false,
+                leaf: leaves.contains(&n),
+                log: Vec::new(),
             });
         }
         let mut world =
             World { nodes, wire: BTreeMap::new(), sequence: 0, at: Moment(0), view_at: Moment(0) };
         let now = world.now();
-        for n in 0..count {
-            let entries = if n == 0 { vec![] } else { vec![world.nodes[0].peer] };
+        let first = (0..count).find(|n| !leaves.contains(n)).expect("a node of the ring");
+        for n in (first..count).filter(|n| !leaves.contains(n)) {
+            let entries = if n == first { vec![] } else { vec![world.nodes[first].peer] };
             world.nodes[n].dht.set_address(now, addr(n));
             world.nodes[n].dht.start(now, &entries);
             world.pump(n);
@@ -115,6 +125,8 @@ impl World {
     }
 
     fn view(&mut self) {
+        let nodes = self.nodes.iter().map(|node| node.dht.estimate()).max().unwrap_or(1);
+        let leaves: BTreeSet<NodeId> = self.nodes.iter().filter(|n| n.leaf).map(|n| n.peer.node).collect();
         for n in 0..self.nodes.len() {
             let node = &mut self.nodes[n];
             let guards = node
@@ -123,11 +135,11 @@ impl World {
                 .map(|(assoc, peer)| Guard {
                     assoc: *assoc,
                     peer: *peer,
-                    certificate: node.links.certificate(*assoc),
+                    certificate: node.links.certificate(*assoc).filter(|_| !leaves.contains(&peer.node)),
                     rate: node.links.info(self.at).iter().find(|i| i.assoc == *assoc).map_or(0.0, |i| i.rate),
                 })
                 .collect();
-            node.circuits.set_view(View { guards, nodes: node.dht.estimate() });
+            node.circuits.set_view(View { guards, nodes: if node.leaf { nodes } else { node.dht.estimate() } });
         }
     }
 
@@ -143,6 +155,7 @@ impl World {
                     LinkOutput::Transmit { at, to, cell } => {
                         if node.alive {
                             self.sequence += 1;
+                            node.log.push((at.max(now.at), to));
                             self.wire.insert((at.max(now.at) + ONE_WAY, self.sequence), (to, node.peer.addr, cell));
                         }
                     }
@@ -157,7 +170,11 @@ impl World {
                         node.circuits.handle_link_down(now, assoc);
                     }
                     LinkOutput::DialFailed { assoc, .. } => node.circuits.handle_link_down(now, assoc),
-                    LinkOutput::Body { assoc, kind, body } => node.circuits.handle_body(now, assoc, kind, &body),
+                    LinkOutput::Body { assoc, kind, body } => {
+                        for _ in 0..if node.doubled { 2 } else { 1 } {
+                            node.circuits.handle_body(now, assoc, kind, &body);
+                        }
+                    }
                     LinkOutput::Contact { peer, body } => {
                         if body[0] >= 0x40 {
                             node.circuits.handle_contact(peer, &body);
@@ -171,8 +188,8 @@ impl World {
                 idle = false;
                 match output {
                     CircuitOutput::Send { assoc, kind, lane, body } => {
-                        if node.keep {
-                            node.sent.push((assoc, *body));
+                        if node.keep && kind == BodyKind::Circuit {
+                            node.sent.push(*body);
                         }
                         let _ = match kind {
                             BodyKind::Circuit => node.links.send(assoc, lane, &body),
@@ -365,13 +382,11 @@ fn parcels_both_ways(world: &mut World) -> (f64, f64) {
 }
 
 #[test]
-fn parcels_go_both_ways_through_three_hops_and_each_end_sees_only_the_hop_before() {
-    let mut world = World::new(12, Class::Fast, 1);
+fn parcels_go_both_ways_and_no_hop_ties_alice_to_bob() {
+    let mut world = World::new(14, Class::Fast, 1, &[ALICE, BOB]);
+    world.nodes[ALICE].keep = true;
     let online = world.until(60.0, "everybody online", World::online);
     eprintln!("online after {online:.1} s");
-    for (n, node) in world.nodes.iter().enumerate() {
-        eprintln!("{n}: {:?} {:?}", node.circuits.rows(world.at).iter().map(|r| (r.role, r.state, r.hops, r.seconds)).collect::<Vec<_>>(), node.circuits.failures());
-    }
     for n in 0..world.nodes.len() {
         let path = world.path(n, "outbound").expect("online");
         assert_eq!(path.len(), 3, "{}", world.report());
@@ -382,18 +397,150 @@ fn parcels_go_both_ways_through_three_hops_and_each_end_sees_only_the_hop_before
     let (there, back) = parcels_both_ways(&mut world);
     eprintln!("one way {there:.2} s, back {back:.2} s");
 
-    // Nobody's state ties Alice's address to a hop beyond her second, or to Bob.
+    // Alice and Bob relay for nobody here, so every trace of them in a relay's state is of their own circuits.
     let (alice, bob) = (world.nodes[ALICE].peer.addr, world.nodes[BOB].peer.addr);
-    let guards: BTreeSet<usize> = world.nodes[ALICE].up.values().chain(world.nodes[BOB].up.values()).map(|p| world.index(&p.node)).collect();
+    let mut knows = [BTreeSet::new(), BTreeSet::new()];
     for (n, node) in world.nodes.iter().enumerate() {
         for addresses in node.circuits.relayed_addresses() {
+            for (person, address) in [alice, bob].iter().enumerate() {
+                if addresses.contains(address) {
+                    knows[person].insert(n);
+                    assert!(addresses.len() <= 2, "node {n} knows a person and more than the hop after");
+                }
+            }
             assert!(!(addresses.contains(&alice) && addresses.contains(&bob)), "node {n} ties Alice to Bob");
-            if addresses.contains(&alice) || addresses.contains(&bob) {
-                // Alice's and Bob's nodes relay for others too, so they are found; but only by their neighbours or as a spur's target.
-                let by_neighbour = guards.contains(&n);
-                let intro = addresses.len() > 2;
-                assert!(by_neighbour || intro, "node {n} knows more than its neighbours");
+        }
+    }
+    for (person, n) in [(0, ALICE), (1, BOB)] {
+        let guards: BTreeSet<usize> = world.nodes[n].up.values().map(|peer| world.index(&peer.node)).collect();
+        assert!(knows[person].is_subset(&guards), "only neighbours see a person's address");
+        let end = world.path(n, "outbound").expect("online")[2];
+        let seen = world.nodes[world.index(&end.node)].circuits.relayed_addresses();
+        let before = world.path(n, "outbound").expect("online")[1].addr;
+        assert!(seen.iter().any(|addresses| addresses.contains(&before)), "the end sees the hop before it");
+    }
+
+    // What leaves Alice for her guards looks like nothing, whatever hop it is for.
+    let sent = &world.nodes[ALICE].sent;
+    let starts: BTreeSet<&[u8]> = sent.iter().map(|body| &body[4..12]).collect();
+    assert_eq!(starts.len(), sent.len(), "no two blocks begin alike");
+    let ones: u32 = sent.iter().flat_map(|body| &body[4..]).map(|byte| byte.count_ones()).sum();
+    let bits = (sent.len() * 460 * 8) as f64;
+    assert!((f64::from(ones) / bits - 0.5).abs() < 4.0 * 0.5 / bits.sqrt(), "{ones} of {bits}");
+}
+
+#[test]
+fn a_fetched_value_equals_the_published_one_and_what_nobody_published_is_not_there() {
+    let mut world = World::new(10, Class::Fast, 2, &[]);
+    world.until(60.0, "everybody online", World::online);
+    let (key, sent) = value(5);
+    world.nodes[ALICE].circuits.publish(1, key, sent.clone());
+    let published = |w: &World| {
+        w.nodes[ALICE].events.iter().find_map(|(_, event)| match event {
+            PersonEvent::Published { id: 1, copies } => Some(*copies),
+            _ => None,
+        })
+    };
+    let took = world.until(90.0, "publishing", |w| published(w).is_some());
+    eprintln!("published in {took:.1} s");
+    assert!(published(&world).is_some_and(|copies| copies >= 2));
+    world.nodes[BOB].circuits.fetch(2, key);
+    world.nodes[BOB].circuits.fetch(3, value(6).0);
+    let fetched = |w: &World, wanted: u64| {
+        w.nodes[BOB].events.iter().find_map(|(_, event)| match event {
+            PersonEvent::Fetched { id, value } if *id == wanted => Some(value.clone()),
+            _ => None,
+        })
+    };
+    let took = world.until(90.0, "fetching", |w| fetched(w, 2).is_some() && fetched(w, 3).is_some());
+    eprintln!("fetched in {took:.1} s");
+    assert_eq!(fetched(&world, 2).flatten(), Some(sent));
+    assert_eq!(fetched(&world, 3), Some(None));
+}
+
+#[test]
+fn circuits_are_rebuilt_around_a_dead_node_and_around_a_dead_guard() {
+    let mut world = World::new(12, Class::Fast, 3, &[ALICE, BOB]);
+    world.until(60.0, "everybody online", World::online);
+    for hop in [2, 0] {
+        let before = world.path(ALICE, "outbound").expect("online");
+        let dead = world.index(&before[hop].node);
+        if dead == BOB {
+            continue;
+        }
+        world.nodes[dead].alive = false;
+        let gone = before[hop].node;
+        let took = world.until(180.0, "a new circuit", |w| {
+            w.path(ALICE, "outbound").is_some_and(|path| path.iter().all(|p| p.node != gone)) && w.nodes[ALICE].circuits.online()
+        });
+        eprintln!("rebuilt around hop {} in {took:.1} s", hop + 1);
+        if hop == 2 {
+            let after = world.path(ALICE, "outbound").expect("rebuilt");
+            assert_eq!(before[0], after[0], "the guard stays");
+        }
+    }
+}
+
+#[test]
+fn doubled_blocks_are_replaced_and_count_once() {
+    let mut world = World::new(12, Class::Fast, 4, &[ALICE, BOB]);
+    world.until(60.0, "everybody online", World::online);
+    let middle = world.path(ALICE, "outbound").expect("online")[1];
+    let middle = world.index(&middle.node);
+    world.nodes[middle].doubled = true;
+    parcels_both_ways(&mut world);
+    world.run(20.0);
+    assert!(world.nodes[middle].circuits.counters().duplicates > 0);
+    assert_eq!(world.arrived(BOB).len(), 1, "the parcel came once");
+    for (n, node) in world.nodes.iter().enumerate() {
+        assert!(n == middle || node.circuits.counters().duplicates == 0, "node {n} was given a duplicate");
+    }
+}
+
+#[test]
+fn two_three_and_five_nodes_are_enough_to_talk() {
+    for (count, bob) in [(2, 1), (3, 2), (5, 4)] {
+        let mut world = World::new(count, Class::Fast, 5, &[]);
+        world.until(90.0, "everybody online", World::online);
+        let target = world.target(1, bob, 0);
+        world.nodes[ALICE].circuits.want_spurs(vec![target]);
+        world.until(120.0, "a spur", |w| w.has_spur(ALICE, 1));
+        world.nodes[ALICE].circuits.send_spur(ContactTag(1), Box::new([1; PARCEL]));
+        world.until(60.0, "a parcel", |w| !w.arrived(bob).is_empty());
+    }
+}
+
+#[test]
+fn what_alice_does_moves_none_of_her_datagrams() {
+    let run = |chats: bool| {
+        let mut world = World::new(10, Class::Fast, 6, &[ALICE, BOB]);
+        world.run(40.0);
+        if chats {
+            let target = world.target(1, BOB, 0);
+            world.nodes[ALICE].circuits.want_spurs(vec![target]);
+            let (key, sent) = value(9);
+            world.nodes[ALICE].circuits.publish(1, key, sent);
+            world.nodes[ALICE].circuits.set_tokens(&[[3; 16]; 40]);
+        }
+        world.run(30.0);
+        if chats {
+            assert!(world.has_spur(ALICE, 1));
+            for fill in 0..10 {
+                world.nodes[ALICE].circuits.send_spur(ContactTag(1), Box::new([fill; PARCEL]));
             }
         }
+        world.run(20.0);
+        if chats {
+            assert!(!world.arrived(BOB).is_empty());
+            let (handle, _) = world.arrived(BOB)[0];
+            world.nodes[BOB].circuits.send_reply(handle, Box::new([7; PARCEL]));
+        }
+        world.run(20.0);
+        (world.nodes[ALICE].log.clone(), world.nodes[BOB].log.clone())
+    };
+    let (idle, busy) = (run(false), run(true));
+    for (person, idle, busy) in [("Alice", &idle.0, &busy.0), ("Bob", &idle.1, &busy.1)] {
+        let differs = idle.iter().zip(busy).find(|(a, b)| a != b);
+        assert!(differs.is_none() && idle.len() == busy.len(), "{person}: {differs:?}");
     }
 }
