@@ -39,8 +39,8 @@ const SHORTEST_LIFE: f64 = 300.0;
 const SILENCE_SECONDS: f64 = 15.0;
 const SILENCE_GAPS: f64 = 12.0;
 /// Seconds to wait for the answer to a query, besides so many mean gaps of the circuit.
-const QUERY_SECONDS: f64 = 4.0;
-const QUERY_GAPS: f64 = 6.0;
+const QUERY_SECONDS: f64 = 5.0;
+const QUERY_GAPS: f64 = 12.0;
 /// Failed attempts in a row after which a circuit in a tiny network may be shorter than it should.
 const SHORT_AFTER: u32 = 3;
 /// Contacts that may want a spur; the rest is cut.
@@ -73,7 +73,8 @@ impl Duty {
             Duty::Outbound => (1.0, 0.5),
             Duty::Inbound => (0.5, 1.0),
             Duty::Standby => (0.1, 0.1),
-            Duty::Utility => (0.5, 0.5),
+            // Each query asks for an answer: at equal rates the answers would queue without bound.
+            Duty::Utility => (0.5, 0.75),
         };
         Rates::new(forward * factor, back * factor)
     }
