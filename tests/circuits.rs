@@ -65,16 +65,34 @@ impl World {
             let key = Arc::new(NodeKey::generate(&mut streams.crypto.fork("node", b"")));
             let cookie = CookieKey::generate(&mut streams.crypto.fork("cookie", b""));
             let links = Links::new(
-                LinkConfig { class, lan: true, entry: None },
+                LinkConfig {
+                    class,
+                    lan: true,
+                    entry: None,
+                },
                 key.clone(),
                 &streams.schedule,
                 &streams.crypto,
             );
-            let dht = Dht::new(DhtConfig { lan: true, timing: Timing::default() }, key.clone(), &streams);
-            let circuits =
-                Circuits::new(CircuitConfig { class, lan: true }, key.clone(), cookie, CircuitStreams::of(&streams));
+            let dht = Dht::new(
+                DhtConfig {
+                    lan: true,
+                    timing: Timing::default(),
+                },
+                key.clone(),
+                &streams,
+            );
+            let circuits = Circuits::new(
+                CircuitConfig { class, lan: true },
+                key.clone(),
+                cookie,
+                CircuitStreams::of(&streams),
+            );
             nodes.push(Node {
-                peer: Peer { node: key.id(), addr: addr(n) },
+                peer: Peer {
+                    node: key.id(),
+                    addr: addr(n),
+                },
                 links,
                 dht,
                 circuits,
@@ -88,12 +106,23 @@ impl World {
                 log: Vec::new(),
             });
         }
-        let mut world =
-            World { nodes, wire: BTreeMap::new(), sequence: 0, at: Moment(0), view_at: Moment(0) };
+        let mut world = World {
+            nodes,
+            wire: BTreeMap::new(),
+            sequence: 0,
+            at: Moment(0),
+            view_at: Moment(0),
+        };
         let now = world.now();
-        let first = (0..count).find(|n| !leaves.contains(n)).expect("a node of the ring");
+        let first = (0..count)
+            .find(|n| !leaves.contains(n))
+            .expect("a node of the ring");
         for n in (first..count).filter(|n| !leaves.contains(n)) {
-            let entries = if n == first { vec![] } else { vec![world.nodes[first].peer] };
+            let entries = if n == first {
+                vec![]
+            } else {
+                vec![world.nodes[first].peer]
+            };
             world.nodes[n].dht.set_address(now, addr(n));
             world.nodes[n].dht.start(now, &entries);
             world.pump(n);
@@ -121,12 +150,25 @@ impl World {
     }
 
     fn now(&self) -> Now {
-        Now { at: self.at, unix: UnixMs(START_UNIX + self.at.0 / 1000) }
+        Now {
+            at: self.at,
+            unix: UnixMs(START_UNIX + self.at.0 / 1000),
+        }
     }
 
     fn view(&mut self) {
-        let nodes = self.nodes.iter().map(|node| node.dht.estimate()).max().unwrap_or(1);
-        let leaves: BTreeSet<NodeId> = self.nodes.iter().filter(|n| n.leaf).map(|n| n.peer.node).collect();
+        let nodes = self
+            .nodes
+            .iter()
+            .map(|node| node.dht.estimate())
+            .max()
+            .unwrap_or(1);
+        let leaves: BTreeSet<NodeId> = self
+            .nodes
+            .iter()
+            .filter(|n| n.leaf)
+            .map(|n| n.peer.node)
+            .collect();
         for n in 0..self.nodes.len() {
             let node = &mut self.nodes[n];
             let guards = node
@@ -135,11 +177,26 @@ impl World {
                 .map(|(assoc, peer)| Guard {
                     assoc: *assoc,
                     peer: *peer,
-                    certificate: node.links.certificate(*assoc).filter(|_| !leaves.contains(&peer.node)),
-                    rate: node.links.info(self.at).iter().find(|i| i.assoc == *assoc).map_or(0.0, |i| i.rate),
+                    certificate: node
+                        .links
+                        .certificate(*assoc)
+                        .filter(|_| !leaves.contains(&peer.node)),
+                    rate: node
+                        .links
+                        .info(self.at)
+                        .iter()
+                        .find(|i| i.assoc == *assoc)
+                        .map_or(0.0, |i| i.rate),
                 })
                 .collect();
-            node.circuits.set_view(View { guards, nodes: if node.leaf { nodes } else { node.dht.estimate() } });
+            node.circuits.set_view(View {
+                guards,
+                nodes: if node.leaf {
+                    nodes
+                } else {
+                    node.dht.estimate()
+                },
+            });
         }
     }
 
@@ -156,20 +213,32 @@ impl World {
                         if node.alive {
                             self.sequence += 1;
                             node.log.push((at.max(now.at), to));
-                            self.wire.insert((at.max(now.at) + ONE_WAY, self.sequence), (to, node.peer.addr, cell));
+                            self.wire.insert(
+                                (at.max(now.at) + ONE_WAY, self.sequence),
+                                (to, node.peer.addr, cell),
+                            );
                         }
                     }
-                    LinkOutput::Up { assoc, peer, purpose, dialled, .. } => {
+                    LinkOutput::Up {
+                        assoc,
+                        peer,
+                        purpose,
+                        dialled,
+                        ..
+                    } => {
                         if purpose == Purpose::Link {
                             node.up.insert(assoc, peer);
                         }
-                        node.circuits.handle_link_up(now, assoc, peer, purpose, dialled);
+                        node.circuits
+                            .handle_link_up(now, assoc, peer, purpose, dialled);
                     }
                     LinkOutput::Down { assoc, .. } => {
                         node.up.remove(&assoc);
                         node.circuits.handle_link_down(now, assoc);
                     }
-                    LinkOutput::DialFailed { assoc, .. } => node.circuits.handle_link_down(now, assoc),
+                    LinkOutput::DialFailed { assoc, .. } => {
+                        node.circuits.handle_link_down(now, assoc)
+                    }
                     LinkOutput::Body { assoc, kind, body } => {
                         for _ in 0..if node.doubled { 2 } else { 1 } {
                             node.circuits.handle_body(now, assoc, kind, &body);
@@ -187,7 +256,12 @@ impl World {
             while let Some(output) = node.circuits.poll_output() {
                 idle = false;
                 match output {
-                    CircuitOutput::Send { assoc, kind, lane, body } => {
+                    CircuitOutput::Send {
+                        assoc,
+                        kind,
+                        lane,
+                        body,
+                    } => {
                         if node.keep && kind == BodyKind::Circuit {
                             node.sent.push(*body);
                         }
@@ -225,15 +299,21 @@ impl World {
 
     fn next(&self) -> Moment {
         let timers = self.nodes.iter().filter(|node| node.alive).map(|node| {
-            node.links.next_timeout().min(node.dht.next_timeout()).min(node.circuits.next_timeout())
+            node.links
+                .next_timeout()
+                .min(node.dht.next_timeout())
+                .min(node.circuits.next_timeout())
         });
-        timers.chain(self.wire.keys().next().map(|(at, _)| *at)).min().unwrap_or(Moment::NEVER)
+        timers
+            .chain(self.wire.keys().next().map(|(at, _)| *at))
+            .min()
+            .unwrap_or(Moment::NEVER)
     }
 
     fn step(&mut self) {
         self.at = self.next().max(self.at);
         if self.at >= self.view_at {
-            self.view_at = self.at.after_seconds(1.0);
+            self.view_at = self.at.after_seconds(0.2);
             self.view();
         }
         let now = self.now();
@@ -241,7 +321,13 @@ impl World {
             && entry.key().0 <= self.at
         {
             let (to, from, cell) = entry.remove();
-            let Some(n) = self.nodes.iter().position(|node| node.peer.addr == to && node.alive) else { continue };
+            let Some(n) = self
+                .nodes
+                .iter()
+                .position(|node| node.peer.addr == to && node.alive)
+            else {
+                continue;
+            };
             self.nodes[n].links.handle_datagram(now, from, &cell[..]);
             self.pump(n);
         }
@@ -281,7 +367,11 @@ impl World {
     fn until(&mut self, seconds: f64, what: &str, done: impl Fn(&World) -> bool) -> f64 {
         let (start, until) = (self.at, self.at.after_seconds(seconds));
         while !done(self) {
-            assert!(self.next() < until, "{what}: not within {seconds} s\n{}", self.report());
+            assert!(
+                self.next() < until,
+                "{what}: not within {seconds} s\n{}",
+                self.report()
+            );
             self.step();
         }
         self.at.since(start).as_secs_f64()
@@ -289,7 +379,16 @@ impl World {
 
     fn report(&self) -> String {
         let rows = self.nodes.iter().enumerate().map(|(n, node)| {
-            format!("{n}: est {} {:?} {:?}", node.dht.estimate(), node.circuits.rows(self.at).iter().map(|r| (r.role, r.state, r.hops)).collect::<Vec<_>>(), node.circuits.counters()) + &node.circuits.failures()
+            format!(
+                "{n}: est {} {:?} {:?}",
+                node.dht.estimate(),
+                node.circuits
+                    .rows(self.at)
+                    .iter()
+                    .map(|r| (r.role, r.state, r.hops))
+                    .collect::<Vec<_>>(),
+                node.circuits.counters()
+            ) + &node.circuits.failures()
         });
         rows.collect::<Vec<_>>().join("\n")
     }
@@ -315,11 +414,19 @@ impl World {
     }
 
     fn path(&self, n: usize, role: &str) -> Option<Vec<Peer>> {
-        self.nodes[n].circuits.paths().into_iter().find(|(r, _)| *r == role).map(|(_, path)| path)
+        self.nodes[n]
+            .circuits
+            .paths()
+            .into_iter()
+            .find(|(r, _)| *r == role)
+            .map(|(_, path)| path)
     }
 
     fn index(&self, node: &NodeId) -> usize {
-        self.nodes.iter().position(|n| n.peer.node == *node).expect("a node of this world")
+        self.nodes
+            .iter()
+            .position(|n| n.peer.node == *node)
+            .expect("a node of this world")
     }
 
     fn target(&self, contact: u64, n: usize, point: usize) -> SpurTarget {
@@ -334,16 +441,23 @@ impl World {
     }
 
     fn has_spur(&self, n: usize, contact: u64) -> bool {
-        let last = self.nodes[n].events.iter().rev().find_map(|(_, event)| match event {
-            PersonEvent::SpurUp { contact: c } if c.0 == contact => Some(true),
-            PersonEvent::SpurDown { contact: c } if c.0 == contact => Some(false),
-            _ => None,
-        });
+        let last = self.nodes[n]
+            .events
+            .iter()
+            .rev()
+            .find_map(|(_, event)| match event {
+                PersonEvent::SpurUp { contact: c } if c.0 == contact => Some(true),
+                PersonEvent::SpurDown { contact: c } if c.0 == contact => Some(false),
+                _ => None,
+            });
         last.unwrap_or(false)
     }
 
     fn online(&self) -> bool {
-        self.nodes.iter().filter(|node| node.alive).all(|node| node.circuits.online())
+        self.nodes
+            .iter()
+            .filter(|node| node.alive)
+            .all(|node| node.circuits.online())
     }
 }
 
@@ -370,9 +484,18 @@ fn parcels_both_ways(world: &mut World) -> (f64, f64) {
     let reached = world.until(120.0, "a spur to Bob", |w| w.has_spur(ALICE, 1));
     eprintln!("spur after {reached:.1} s");
     let parcel = Box::new([0xa1; PARCEL]);
-    world.nodes[ALICE].circuits.send_spur(ContactTag(1), parcel.clone());
-    let there = world.until(60.0, "Alice's parcel", |w| w.arrived(BOB).iter().any(|(_, p)| *p == parcel));
-    let handle = world.arrived(BOB).iter().find(|(_, p)| *p == parcel).expect("just arrived").0;
+    world.nodes[ALICE]
+        .circuits
+        .send_spur(ContactTag(1), parcel.clone());
+    let there = world.until(60.0, "Alice's parcel", |w| {
+        w.arrived(BOB).iter().any(|(_, p)| *p == parcel)
+    });
+    let handle = world
+        .arrived(BOB)
+        .iter()
+        .find(|(_, p)| *p == parcel)
+        .expect("just arrived")
+        .0;
     let answer = Box::new([0xb2; PARCEL]);
     world.nodes[BOB].circuits.send_reply(handle, answer.clone());
     let back = world.until(60.0, "Bob's answer", |w| {
@@ -405,28 +528,53 @@ fn parcels_go_both_ways_and_no_hop_ties_alice_to_bob() {
             for (person, address) in [alice, bob].iter().enumerate() {
                 if addresses.contains(address) {
                     knows[person].insert(n);
-                    assert!(addresses.len() <= 2, "node {n} knows a person and more than the hop after");
+                    assert!(
+                        addresses.len() <= 2,
+                        "node {n} knows a person and more than the hop after"
+                    );
                 }
             }
-            assert!(!(addresses.contains(&alice) && addresses.contains(&bob)), "node {n} ties Alice to Bob");
+            assert!(
+                !(addresses.contains(&alice) && addresses.contains(&bob)),
+                "node {n} ties Alice to Bob"
+            );
         }
     }
     for (person, n) in [(0, ALICE), (1, BOB)] {
-        let guards: BTreeSet<usize> = world.nodes[n].up.values().map(|peer| world.index(&peer.node)).collect();
-        assert!(knows[person].is_subset(&guards), "only neighbours see a person's address");
+        let guards: BTreeSet<usize> = world.nodes[n]
+            .up
+            .values()
+            .map(|peer| world.index(&peer.node))
+            .collect();
+        assert!(
+            knows[person].is_subset(&guards),
+            "only neighbours see a person's address"
+        );
         let end = world.path(n, "outbound").expect("online")[2];
-        let seen = world.nodes[world.index(&end.node)].circuits.relayed_addresses();
+        let seen = world.nodes[world.index(&end.node)]
+            .circuits
+            .relayed_addresses();
         let before = world.path(n, "outbound").expect("online")[1].addr;
-        assert!(seen.iter().any(|addresses| addresses.contains(&before)), "the end sees the hop before it");
+        assert!(
+            seen.iter().any(|addresses| addresses.contains(&before)),
+            "the end sees the hop before it"
+        );
     }
 
     // What leaves Alice for her guards looks like nothing, whatever hop it is for.
     let sent = &world.nodes[ALICE].sent;
     let starts: BTreeSet<&[u8]> = sent.iter().map(|body| &body[4..12]).collect();
     assert_eq!(starts.len(), sent.len(), "no two blocks begin alike");
-    let ones: u32 = sent.iter().flat_map(|body| &body[4..]).map(|byte| byte.count_ones()).sum();
+    let ones: u32 = sent
+        .iter()
+        .flat_map(|body| &body[4..])
+        .map(|byte| byte.count_ones())
+        .sum();
     let bits = (sent.len() * 460 * 8) as f64;
-    assert!((f64::from(ones) / bits - 0.5).abs() < 4.0 * 0.5 / bits.sqrt(), "{ones} of {bits}");
+    assert!(
+        (f64::from(ones) / bits - 0.5).abs() < 4.0 * 0.5 / bits.sqrt(),
+        "{ones} of {bits}"
+    );
 }
 
 #[test]
@@ -436,10 +584,13 @@ fn a_fetched_value_equals_the_published_one_and_what_nobody_published_is_not_the
     let (key, sent) = value(5);
     world.nodes[ALICE].circuits.publish(1, key, sent.clone());
     let published = |w: &World| {
-        w.nodes[ALICE].events.iter().find_map(|(_, event)| match event {
-            PersonEvent::Published { id: 1, copies } => Some(*copies),
-            _ => None,
-        })
+        w.nodes[ALICE]
+            .events
+            .iter()
+            .find_map(|(_, event)| match event {
+                PersonEvent::Published { id: 1, copies } => Some(*copies),
+                _ => None,
+            })
     };
     let took = world.until(90.0, "publishing", |w| published(w).is_some());
     eprintln!("published in {took:.1} s");
@@ -447,12 +598,17 @@ fn a_fetched_value_equals_the_published_one_and_what_nobody_published_is_not_the
     world.nodes[BOB].circuits.fetch(2, key);
     world.nodes[BOB].circuits.fetch(3, value(6).0);
     let fetched = |w: &World, wanted: u64| {
-        w.nodes[BOB].events.iter().find_map(|(_, event)| match event {
-            PersonEvent::Fetched { id, value } if *id == wanted => Some(value.clone()),
-            _ => None,
-        })
+        w.nodes[BOB]
+            .events
+            .iter()
+            .find_map(|(_, event)| match event {
+                PersonEvent::Fetched { id, value } if *id == wanted => Some(value.clone()),
+                _ => None,
+            })
     };
-    let took = world.until(90.0, "fetching", |w| fetched(w, 2).is_some() && fetched(w, 3).is_some());
+    let took = world.until(90.0, "fetching", |w| {
+        fetched(w, 2).is_some() && fetched(w, 3).is_some()
+    });
     eprintln!("fetched in {took:.1} s");
     assert_eq!(fetched(&world, 2).flatten(), Some(sent));
     assert_eq!(fetched(&world, 3), Some(None));
@@ -471,7 +627,9 @@ fn circuits_are_rebuilt_around_a_dead_node_and_around_a_dead_guard() {
         world.nodes[dead].alive = false;
         let gone = before[hop].node;
         let took = world.until(180.0, "a new circuit", |w| {
-            w.path(ALICE, "outbound").is_some_and(|path| path.iter().all(|p| p.node != gone)) && w.nodes[ALICE].circuits.online()
+            w.path(ALICE, "outbound")
+                .is_some_and(|path| path.iter().all(|p| p.node != gone))
+                && w.nodes[ALICE].circuits.online()
         });
         eprintln!("rebuilt around hop {} in {took:.1} s", hop + 1);
         if hop == 2 {
@@ -493,7 +651,10 @@ fn doubled_blocks_are_replaced_and_count_once() {
     assert!(world.nodes[middle].circuits.counters().duplicates > 0);
     assert_eq!(world.arrived(BOB).len(), 1, "the parcel came once");
     for (n, node) in world.nodes.iter().enumerate() {
-        assert!(n == middle || node.circuits.counters().duplicates == 0, "node {n} was given a duplicate");
+        assert!(
+            n == middle || node.circuits.counters().duplicates == 0,
+            "node {n} was given a duplicate"
+        );
     }
 }
 
@@ -505,7 +666,9 @@ fn two_three_and_five_nodes_are_enough_to_talk() {
         let target = world.target(1, bob, 0);
         world.nodes[ALICE].circuits.want_spurs(vec![target]);
         world.until(120.0, "a spur", |w| w.has_spur(ALICE, 1));
-        world.nodes[ALICE].circuits.send_spur(ContactTag(1), Box::new([1; PARCEL]));
+        world.nodes[ALICE]
+            .circuits
+            .send_spur(ContactTag(1), Box::new([1; PARCEL]));
         world.until(60.0, "a parcel", |w| !w.arrived(bob).is_empty());
     }
 }
@@ -526,14 +689,18 @@ fn what_alice_does_moves_none_of_her_datagrams() {
         if chats {
             assert!(world.has_spur(ALICE, 1));
             for fill in 0..10 {
-                world.nodes[ALICE].circuits.send_spur(ContactTag(1), Box::new([fill; PARCEL]));
+                world.nodes[ALICE]
+                    .circuits
+                    .send_spur(ContactTag(1), Box::new([fill; PARCEL]));
             }
         }
         world.run(20.0);
         if chats {
             assert!(!world.arrived(BOB).is_empty());
             let (handle, _) = world.arrived(BOB)[0];
-            world.nodes[BOB].circuits.send_reply(handle, Box::new([7; PARCEL]));
+            world.nodes[BOB]
+                .circuits
+                .send_reply(handle, Box::new([7; PARCEL]));
         }
         world.run(20.0);
         (world.nodes[ALICE].log.clone(), world.nodes[BOB].log.clone())
@@ -541,6 +708,9 @@ fn what_alice_does_moves_none_of_her_datagrams() {
     let (idle, busy) = (run(false), run(true));
     for (person, idle, busy) in [("Alice", &idle.0, &busy.0), ("Bob", &idle.1, &busy.1)] {
         let differs = idle.iter().zip(busy).find(|(a, b)| a != b);
-        assert!(differs.is_none() && idle.len() == busy.len(), "{person}: {differs:?}");
+        assert!(
+            differs.is_none() && idle.len() == busy.len(),
+            "{person}: {differs:?}"
+        );
     }
 }

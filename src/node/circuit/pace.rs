@@ -21,7 +21,12 @@ pub struct Pace {
 impl Pace {
     /// `rate` in ticks per second, steady; the first `BOOST_SECONDS` after `now` at `BOOST` times that.
     pub fn new(stream: Stream, rate: f64, now: Moment) -> Pace {
-        let mut pace = Pace { stream, rate, boost_until: now.after_seconds(BOOST_SECONDS), next: now };
+        let mut pace = Pace {
+            stream,
+            rate,
+            boost_until: now.after_seconds(BOOST_SECONDS),
+            next: now,
+        };
         pace.next = pace.draw(now);
         pace
     }
@@ -45,7 +50,11 @@ impl Pace {
         let mass = self.stream.exponential(1.0);
         let boosted = self.boost_until.since(from).as_secs_f64();
         let fast = self.rate * BOOST;
-        let gap = if mass <= boosted * fast { mass / fast } else { boosted + (mass - boosted * fast) / self.rate };
+        let gap = if mass <= boosted * fast {
+            mass / fast
+        } else {
+            boosted + (mass - boosted * fast) / self.rate
+        };
         from.after_seconds(gap)
     }
 }
