@@ -42,9 +42,13 @@ struct Node {
     log: Vec<(Moment, SocketAddr)>,
 }
 
+/// To, from, bytes.
+type Datagram = (SocketAddr, SocketAddr, Box<[u8; 512]>);
+
 struct World {
     nodes: Vec<Node>,
-    wire: BTreeMap<(Moment, u64), (SocketAddr, SocketAddr, Box<[u8; 512]>)>,
+    /// Datagrams under way, by arrival.
+    wire: BTreeMap<(Moment, u64), Datagram>,
     sequence: u64,
     at: Moment,
     view_at: Moment,
@@ -136,7 +140,7 @@ impl World {
                 let other = (n + step) % count;
                 let far = (other + count - n) % count;
                 // Each pair once.
-                if other != n && !(far * 2 > count) && !(far * 2 == count && n > other) {
+                if other != n && far * 2 <= count && !(far * 2 == count && n > other) {
                     targets.insert(other);
                 }
             }
@@ -388,7 +392,7 @@ impl World {
                     .map(|r| (r.role, r.state, r.hops))
                     .collect::<Vec<_>>(),
                 node.circuits.counters()
-            ) + &node.circuits.failures()
+            )
         });
         rows.collect::<Vec<_>>().join("\n")
     }

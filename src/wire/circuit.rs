@@ -181,7 +181,7 @@ pub enum OutboundForward {
         slot: u8,
         node: NodeId,
         addr: Address,
-        key: Point,
+        key: Box<Point>,
     },
 }
 
@@ -448,7 +448,7 @@ impl OutboundForward {
                 slot: d.slot()?,
                 node: d.node()?,
                 addr: d.address()?,
-                key: d.point()?,
+                key: Box::new(d.point()?),
             },
             _ => return Err(malformed("command on an outbound circuit")),
         };
@@ -742,7 +742,7 @@ mod tests {
                 slot: 3,
                 node,
                 addr,
-                key,
+                key: Box::new(key),
             }
             .encode(),
             OutboundBack::SpurState {

@@ -1,5 +1,6 @@
 //! What both sides of the room share: links, routes, timers and the way out.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -154,10 +155,10 @@ impl Base {
             return None;
         }
         loop {
-            let id = self.random.u32() & !DIALLER | mine;
-            if !self.routes.contains_key(&(assoc, id)) {
-                self.routes.insert((assoc, id), route);
-                return Some((assoc, id));
+            let at = (assoc, self.random.u32() & !DIALLER | mine);
+            if let Entry::Vacant(free) = self.routes.entry(at) {
+                free.insert(route);
+                return Some(at);
             }
         }
     }

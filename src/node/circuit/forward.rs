@@ -34,6 +34,9 @@ const MAX_HELD_ADDRESSES: usize = 64;
 /// Seconds between two cells to an address that never answered: a circuit's end is not a weapon against a third party.
 const STRANGER_SECONDS: f64 = 60.0;
 
+/// A body and whom it goes to.
+pub(super) type Outgoing = (Peer, Box<[u8; BODY]>);
+
 struct OnItsWay {
     circuit: u64,
     asked: [u8; POINT],
@@ -73,7 +76,7 @@ pub(super) struct Forwarder {
     /// When each address was last sent to, if it was never heard; `None` once it was heard.
     addresses: BTreeMap<SocketAddr, Option<Moment>>,
     address_order: VecDeque<SocketAddr>,
-    held: BTreeMap<SocketAddr, Vec<(Peer, Box<[u8; BODY]>)>>,
+    held: BTreeMap<SocketAddr, Vec<Outgoing>>,
     random: Stream,
 }
 
@@ -100,7 +103,7 @@ impl Forwarder {
     }
 
     /// This address sent something that opened. What was held back for it may go now.
-    pub fn heard(&mut self, addr: SocketAddr) -> Vec<(Peer, Box<[u8; BODY]>)> {
+    pub fn heard(&mut self, addr: SocketAddr) -> Vec<Outgoing> {
         self.remember(addr, None);
         self.held.remove(&addr).unwrap_or_default()
     }

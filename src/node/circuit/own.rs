@@ -103,7 +103,7 @@ impl Duty {
 }
 
 enum Load {
-    Outbound(Spurs),
+    Outbound(Box<Spurs>),
     Inbound(Inbound),
     Utility,
 }
@@ -266,11 +266,8 @@ impl Own {
         let load = match duty {
             Duty::Outbound => {
                 let clock = base.schedule.fork("spurs", &context);
-                Load::Outbound(Spurs::new(
-                    base.class,
-                    &clock,
-                    base.random.fork("spurs", &context),
-                ))
+                let crypto = base.random.fork("spurs", &context);
+                Load::Outbound(Box::new(Spurs::new(base.class, &clock, crypto)))
             }
             Duty::Inbound | Duty::Standby => {
                 Load::Inbound(Inbound::new(base.random.fork("cookie", &context).bytes()))

@@ -250,7 +250,7 @@ impl Relays {
         let verdict = circuit.seen_back.check(&block);
         if verdict == Verdict::Duplicate {
             self.duplicates += 1;
-            block = Box::new(base.random.bytes());
+            *block = base.random.bytes();
         } else {
             circuit.keys.backward.encrypt(&mut block);
         }
@@ -418,6 +418,7 @@ impl Relays {
                 addr,
                 key,
             } => {
+                let key = *key;
                 let Some(end) = self.outbound_end(number) else {
                     return;
                 };

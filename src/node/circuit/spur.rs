@@ -170,7 +170,7 @@ impl Spurs {
                 slot: at,
                 node: spur.target.node,
                 addr,
-                key: spur.key,
+                key: Box::new(spur.key),
             });
         }
         None
@@ -315,7 +315,7 @@ mod tests {
             slot, node, key, ..
         }) = spurs.tell(Moment(0))
         {
-            told.push((slot, node, key));
+            told.push((slot, node, *key));
         }
         let to_contact: Vec<_> = told
             .iter()
