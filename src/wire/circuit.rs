@@ -47,8 +47,12 @@ impl Rates {
 
     /// Rates in cells per second; below 0.01 counts as 0.01.
     pub fn new(forward: f64, back: f64) -> Rates {
-        let hundredths = |rate: f64| (rate * 100.0).round().clamp(1.0, f64::from(Rates::MAX)) as u16;
-        Rates { forward: hundredths(forward), back: hundredths(back) }
+        let hundredths =
+            |rate: f64| (rate * 100.0).round().clamp(1.0, f64::from(Rates::MAX)) as u16;
+        Rates {
+            forward: hundredths(forward),
+            back: hundredths(back),
+        }
     }
 
     pub fn forward_rate(self) -> f64 {
@@ -68,7 +72,11 @@ impl Rates {
         let forward = u16::from_be_bytes([bytes[0], bytes[1]]);
         let back = u16::from_be_bytes([bytes[2], bytes[3]]);
         let fits = |rate: u16| (1..=Rates::MAX).contains(&rate);
-        if fits(forward) && fits(back) { Ok(Rates { forward, back }) } else { Err(malformed("rates")) }
+        if fits(forward) && fits(back) {
+            Ok(Rates { forward, back })
+        } else {
+            Err(malformed("rates"))
+        }
     }
 }
 
@@ -133,7 +141,10 @@ pub enum BuildForward {
     /// Name the neighbours at these places of your list (taken modulo its length).
     Neighbours { ask: [u8; NEIGHBOURS_AN_ANSWER] },
     /// Take one more hop, over a shaped link you have to this node.
-    Extend { node: NodeId, create: Box<[u8; CREATE_HEAD]> },
+    Extend {
+        node: NodeId,
+        create: Box<[u8; CREATE_HEAD]>,
+    },
     /// You are the end; this is what for. From now on your clock runs.
     Begin { channel: Channel },
 }
@@ -142,58 +153,103 @@ pub enum BuildForward {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BuildBack {
     /// How many neighbours there are, and those asked for: the index and the link certificate.
-    Neighbours { total: u8, named: Vec<(u8, Box<[u8; NEIGHBOUR]>)> },
-    Extended { created: Box<[u8; CREATED_HEAD]> },
+    Neighbours {
+        total: u8,
+        named: Vec<(u8, Box<[u8; NEIGHBOUR]>)>,
+    },
+    Extended {
+        created: Box<[u8; CREATED_HEAD]>,
+    },
     /// No link to that node, no room, or it did not answer.
     Refused,
-    Begun { channel: Channel },
+    Begun {
+        channel: Channel,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutboundForward {
     Dummy,
     /// Put these bytes on the spur in this slot.
-    Deliver { slot: u8, block: Box<[u8; COOKIE_BLOCK]>, parcel: Box<[u8; PARCEL]> },
+    Deliver {
+        slot: u8,
+        block: Box<[u8; COOKIE_BLOCK]>,
+        parcel: Box<[u8; PARCEL]>,
+    },
     /// Replace the spur in this slot by one to this node; `key` is its throwaway key.
-    SpurOpen { slot: u8, node: NodeId, addr: Address, key: Point },
+    SpurOpen {
+        slot: u8,
+        node: NodeId,
+        addr: Address,
+        key: Box<Point>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutboundBack {
     Dummy,
-    Returned { slot: u8, parcel: Box<[u8; PARCEL]> },
+    Returned {
+        slot: u8,
+        parcel: Box<[u8; PARCEL]>,
+    },
     /// The spur of this throwaway key took up its work, or failed.
-    SpurState { slot: u8, key: Point, up: bool },
+    SpurState {
+        slot: u8,
+        key: Point,
+        up: bool,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InboundForward {
     Dummy,
     /// Parcels that show this cookie are for me.
-    Establish { cookie: [u8; 16] },
+    Establish {
+        cookie: [u8; 16],
+    },
     /// Cell `index` of `cells` of a generation of tokens; always full (random ones fill it).
-    Tokens { generation: u16, index: u8, cells: u8, tokens: Vec<[u8; 16]> },
-    Answer { spur: u32, parcel: Box<[u8; PARCEL]> },
+    Tokens {
+        generation: u16,
+        index: u8,
+        cells: u8,
+        tokens: Vec<[u8; 16]>,
+    },
+    Answer {
+        spur: u32,
+        parcel: Box<[u8; PARCEL]>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InboundBack {
     Dummy,
-    Established { cookie_key: Point },
-    Arrived { spur: u32, parcel: Box<[u8; PARCEL]> },
+    Established {
+        cookie_key: Point,
+    },
+    Arrived {
+        spur: u32,
+        parcel: Box<[u8; PARCEL]>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UtilityForward {
     Dummy,
-    Query { node: NodeId, addr: Address, sealed: Box<[u8; SEALED]> },
+    Query {
+        node: NodeId,
+        addr: Address,
+        sealed: Box<[u8; SEALED]>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UtilityBack {
     Dummy,
     /// `asked`: the first 33 bytes of the sealed request, which name it.
-    QueryAnswer { asked: [u8; POINT], sealed: Box<[u8; SEALED]> },
+    QueryAnswer {
+        asked: [u8; POINT],
+        sealed: Box<[u8; SEALED]>,
+    },
 }
 
 fn malformed(what: &'static str) -> Malformed {
@@ -216,7 +272,9 @@ fn cell(command: u8, parts: &[&[u8]]) -> [u8; END] {
 /// Command and data. The length has to fit; each command checks that it is its own.
 fn open(cell: &[u8; END]) -> Result<(u8, &[u8]), Malformed> {
     let length = usize::from(u16::from_be_bytes([cell[1], cell[2]]));
-    let data = cell.get(COMMAND..COMMAND + length).ok_or(malformed("length"))?;
+    let data = cell
+        .get(COMMAND..COMMAND + length)
+        .ok_or(malformed("length"))?;
     Ok((cell[0], data))
 }
 
@@ -228,7 +286,10 @@ struct Data<'a> {
 
 impl<'a> Data<'a> {
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(malformed(self.what))?;
+        let (head, rest) = self
+            .rest
+            .split_first_chunk::<N>()
+            .ok_or(malformed(self.what))?;
         self.rest = rest;
         Ok(*head)
     }
@@ -255,11 +316,19 @@ impl<'a> Data<'a> {
 
     fn slot(&mut self) -> Result<u8, Malformed> {
         let slot = self.byte()?;
-        if slot < SPUR_SLOTS { Ok(slot) } else { Err(malformed("spur slot")) }
+        if slot < SPUR_SLOTS {
+            Ok(slot)
+        } else {
+            Err(malformed("spur slot"))
+        }
     }
 
     fn end(self) -> Result<(), Malformed> {
-        if self.rest.is_empty() { Ok(()) } else { Err(malformed(self.what)) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(malformed(self.what))
+        }
     }
 }
 
@@ -271,7 +340,9 @@ impl BuildForward {
     pub fn encode(&self) -> [u8; END] {
         match self {
             BuildForward::Neighbours { ask } => cell(code::NEIGHBOURS, &[ask]),
-            BuildForward::Extend { node, create } => cell(code::EXTEND, &[node.bytes(), &create[..]]),
+            BuildForward::Extend { node, create } => {
+                cell(code::EXTEND, &[node.bytes(), &create[..]])
+            }
             BuildForward::Begin { channel } => cell(code::BEGIN, &[&[channel.code()]]),
         }
     }
@@ -281,8 +352,13 @@ impl BuildForward {
         let mut d = data(rest, "build command");
         let parsed = match command {
             code::NEIGHBOURS => BuildForward::Neighbours { ask: d.array()? },
-            code::EXTEND => BuildForward::Extend { node: d.node()?, create: d.boxed()? },
-            code::BEGIN => BuildForward::Begin { channel: Channel::from_code(d.byte()?)? },
+            code::EXTEND => BuildForward::Extend {
+                node: d.node()?,
+                create: d.boxed()?,
+            },
+            code::BEGIN => BuildForward::Begin {
+                channel: Channel::from_code(d.byte()?)?,
+            },
             _ => return Err(malformed("command while building")),
         };
         d.end().map(|()| parsed)
@@ -316,12 +392,18 @@ impl BuildBack {
                 if usize::from(count) > NEIGHBOURS_AN_ANSWER {
                     return Err(malformed("number of neighbours"));
                 }
-                let named = (0..count).map(|_| Ok((d.byte()?, d.boxed()?))).collect::<Result<_, Malformed>>()?;
+                let named = (0..count)
+                    .map(|_| Ok((d.byte()?, d.boxed()?)))
+                    .collect::<Result<_, Malformed>>()?;
                 BuildBack::Neighbours { total, named }
             }
-            code::EXTENDED => BuildBack::Extended { created: d.boxed()? },
+            code::EXTENDED => BuildBack::Extended {
+                created: d.boxed()?,
+            },
             code::REFUSED => BuildBack::Refused,
-            code::BEGUN => BuildBack::Begun { channel: Channel::from_code(d.byte()?)? },
+            code::BEGUN => BuildBack::Begun {
+                channel: Channel::from_code(d.byte()?)?,
+            },
             _ => return Err(malformed("answer while building")),
         };
         d.end().map(|()| parsed)
@@ -332,12 +414,23 @@ impl OutboundForward {
     pub fn encode(&self) -> [u8; END] {
         match self {
             OutboundForward::Dummy => cell(code::DUMMY, &[]),
-            OutboundForward::Deliver { slot, block, parcel } => {
-                cell(code::DELIVER + slot % SPUR_SLOTS, &[&block[..], &parcel[..]])
-            }
-            OutboundForward::SpurOpen { slot, node, addr, key } => {
-                cell(code::SPUR_OPEN, &[&[*slot], node.bytes(), &addr.bytes(), key.bytes()])
-            }
+            OutboundForward::Deliver {
+                slot,
+                block,
+                parcel,
+            } => cell(
+                code::DELIVER + slot % SPUR_SLOTS,
+                &[&block[..], &parcel[..]],
+            ),
+            OutboundForward::SpurOpen {
+                slot,
+                node,
+                addr,
+                key,
+            } => cell(
+                code::SPUR_OPEN,
+                &[&[*slot], node.bytes(), &addr.bytes(), key.bytes()],
+            ),
         }
     }
 
@@ -346,14 +439,16 @@ impl OutboundForward {
         let mut d = data(rest, "outbound command");
         let parsed = match command {
             code::DUMMY => OutboundForward::Dummy,
-            code::DELIVER..code::SPUR_OPEN => {
-                OutboundForward::Deliver { slot: command - code::DELIVER, block: d.boxed()?, parcel: d.boxed()? }
-            }
+            code::DELIVER..code::SPUR_OPEN => OutboundForward::Deliver {
+                slot: command - code::DELIVER,
+                block: d.boxed()?,
+                parcel: d.boxed()?,
+            },
             code::SPUR_OPEN => OutboundForward::SpurOpen {
                 slot: d.slot()?,
                 node: d.node()?,
                 addr: d.address()?,
-                key: d.point()?,
+                key: Box::new(d.point()?),
             },
             _ => return Err(malformed("command on an outbound circuit")),
         };
@@ -365,7 +460,9 @@ impl OutboundBack {
     pub fn encode(&self) -> [u8; END] {
         match self {
             OutboundBack::Dummy => cell(code::DUMMY, &[]),
-            OutboundBack::Returned { slot, parcel } => cell(code::RETURNED + slot % SPUR_SLOTS, &[&parcel[..]]),
+            OutboundBack::Returned { slot, parcel } => {
+                cell(code::RETURNED + slot % SPUR_SLOTS, &[&parcel[..]])
+            }
             OutboundBack::SpurState { slot, key, up } => {
                 cell(code::SPUR_STATE, &[&[*slot, u8::from(*up)], key.bytes()])
             }
@@ -377,9 +474,10 @@ impl OutboundBack {
         let mut d = data(rest, "outbound answer");
         let parsed = match command {
             code::DUMMY => OutboundBack::Dummy,
-            code::RETURNED..code::SPUR_STATE => {
-                OutboundBack::Returned { slot: command - code::RETURNED, parcel: d.boxed()? }
-            }
+            code::RETURNED..code::SPUR_STATE => OutboundBack::Returned {
+                slot: command - code::RETURNED,
+                parcel: d.boxed()?,
+            },
             code::SPUR_STATE => {
                 let slot = d.slot()?;
                 let up = match d.byte()? {
@@ -387,7 +485,11 @@ impl OutboundBack {
                     1 => true,
                     _ => return Err(malformed("spur state")),
                 };
-                OutboundBack::SpurState { slot, up, key: d.point()? }
+                OutboundBack::SpurState {
+                    slot,
+                    up,
+                    key: d.point()?,
+                }
             }
             _ => return Err(malformed("answer on an outbound circuit")),
         };
@@ -400,13 +502,23 @@ impl InboundForward {
         match self {
             InboundForward::Dummy => cell(code::DUMMY, &[]),
             InboundForward::Establish { cookie } => cell(code::ESTABLISH, &[cookie]),
-            InboundForward::Tokens { generation, index, cells, tokens } => {
+            InboundForward::Tokens {
+                generation,
+                index,
+                cells,
+                tokens,
+            } => {
                 let mut bytes = generation.to_be_bytes().to_vec();
                 bytes.extend([*index, *cells]);
-                tokens.iter().take(TOKENS_A_CELL).for_each(|token| bytes.extend_from_slice(token));
+                tokens
+                    .iter()
+                    .take(TOKENS_A_CELL)
+                    .for_each(|token| bytes.extend_from_slice(token));
                 cell(code::TOKENS, &[&bytes])
             }
-            InboundForward::Answer { spur, parcel } => cell(code::ANSWER, &[&spur.to_be_bytes(), &parcel[..]]),
+            InboundForward::Answer { spur, parcel } => {
+                cell(code::ANSWER, &[&spur.to_be_bytes(), &parcel[..]])
+            }
         }
     }
 
@@ -422,10 +534,20 @@ impl InboundForward {
                 if index >= cells || cells > TOKEN_CELLS {
                     return Err(malformed("token cell"));
                 }
-                let tokens = (0..TOKENS_A_CELL).map(|_| d.array()).collect::<Result<_, Malformed>>()?;
-                InboundForward::Tokens { generation, index, cells, tokens }
+                let tokens = (0..TOKENS_A_CELL)
+                    .map(|_| d.array())
+                    .collect::<Result<_, Malformed>>()?;
+                InboundForward::Tokens {
+                    generation,
+                    index,
+                    cells,
+                    tokens,
+                }
             }
-            code::ANSWER => InboundForward::Answer { spur: u32::from_be_bytes(d.array()?), parcel: d.boxed()? },
+            code::ANSWER => InboundForward::Answer {
+                spur: u32::from_be_bytes(d.array()?),
+                parcel: d.boxed()?,
+            },
             _ => return Err(malformed("command on an inbound circuit")),
         };
         d.end().map(|()| parsed)
@@ -436,8 +558,12 @@ impl InboundBack {
     pub fn encode(&self) -> [u8; END] {
         match self {
             InboundBack::Dummy => cell(code::DUMMY, &[]),
-            InboundBack::Established { cookie_key } => cell(code::ESTABLISHED, &[cookie_key.bytes()]),
-            InboundBack::Arrived { spur, parcel } => cell(code::ARRIVED, &[&spur.to_be_bytes(), &parcel[..]]),
+            InboundBack::Established { cookie_key } => {
+                cell(code::ESTABLISHED, &[cookie_key.bytes()])
+            }
+            InboundBack::Arrived { spur, parcel } => {
+                cell(code::ARRIVED, &[&spur.to_be_bytes(), &parcel[..]])
+            }
         }
     }
 
@@ -446,8 +572,13 @@ impl InboundBack {
         let mut d = data(rest, "inbound answer");
         let parsed = match command {
             code::DUMMY => InboundBack::Dummy,
-            code::ESTABLISHED => InboundBack::Established { cookie_key: d.point()? },
-            code::ARRIVED => InboundBack::Arrived { spur: u32::from_be_bytes(d.array()?), parcel: d.boxed()? },
+            code::ESTABLISHED => InboundBack::Established {
+                cookie_key: d.point()?,
+            },
+            code::ARRIVED => InboundBack::Arrived {
+                spur: u32::from_be_bytes(d.array()?),
+                parcel: d.boxed()?,
+            },
             _ => return Err(malformed("answer on an inbound circuit")),
         };
         d.end().map(|()| parsed)
@@ -469,7 +600,11 @@ impl UtilityForward {
         let mut d = data(rest, "utility command");
         let parsed = match command {
             code::DUMMY => UtilityForward::Dummy,
-            code::QUERY => UtilityForward::Query { node: d.node()?, addr: d.address()?, sealed: d.boxed()? },
+            code::QUERY => UtilityForward::Query {
+                node: d.node()?,
+                addr: d.address()?,
+                sealed: d.boxed()?,
+            },
             _ => return Err(malformed("command on a utility circuit")),
         };
         d.end().map(|()| parsed)
@@ -480,7 +615,9 @@ impl UtilityBack {
     pub fn encode(&self) -> [u8; END] {
         match self {
             UtilityBack::Dummy => cell(code::DUMMY, &[]),
-            UtilityBack::QueryAnswer { asked, sealed } => cell(code::QUERY_ANSWER, &[asked, &sealed[..]]),
+            UtilityBack::QueryAnswer { asked, sealed } => {
+                cell(code::QUERY_ANSWER, &[asked, &sealed[..]])
+            }
         }
     }
 
@@ -489,7 +626,10 @@ impl UtilityBack {
         let mut d = data(rest, "utility answer");
         let parsed = match command {
             code::DUMMY => UtilityBack::Dummy,
-            code::QUERY_ANSWER => UtilityBack::QueryAnswer { asked: d.array()?, sealed: d.boxed()? },
+            code::QUERY_ANSWER => UtilityBack::QueryAnswer {
+                asked: d.array()?,
+                sealed: d.boxed()?,
+            },
             _ => return Err(malformed("answer on a utility circuit")),
         };
         d.end().map(|()| parsed)
@@ -503,7 +643,10 @@ pub enum SpurBody {
     Open { key: Point },
     /// The intro point: taken.
     Opened,
-    Deliver { block: Box<[u8; COOKIE_BLOCK]>, parcel: Box<[u8; PARCEL]> },
+    Deliver {
+        block: Box<[u8; COOKIE_BLOCK]>,
+        parcel: Box<[u8; PARCEL]>,
+    },
     /// The intro point's client answers.
     Return { parcel: Box<[u8; PARCEL]> },
 }
@@ -528,7 +671,10 @@ impl SpurBody {
         match body[0] {
             1 => Ok(SpurBody::Open { key: d.point()? }),
             2 => Ok(SpurBody::Opened),
-            3 => Ok(SpurBody::Deliver { block: d.boxed()?, parcel: d.boxed()? }),
+            3 => Ok(SpurBody::Deliver {
+                block: d.boxed()?,
+                parcel: d.boxed()?,
+            }),
             4 => Ok(SpurBody::Return { parcel: d.boxed()? }),
             _ => Err(malformed("spur body")),
         }
@@ -549,4 +695,209 @@ pub fn closed(id: u32) -> [u8; BODY] {
 /// The circuit id of a [`closed`] body.
 pub fn read_closed(body: &[u8; BODY]) -> Option<u32> {
     (body[0] == CIRCUIT_CLOSED).then(|| u32::from_be_bytes([body[1], body[2], body[3], body[4]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::keys::{CookieKey, NodeKey};
+    use crate::crypto::random::Stream;
+    use std::collections::BTreeSet;
+    use std::net::SocketAddr;
+
+    /// One cell of every command there is.
+    fn cells() -> Vec<[u8; END]> {
+        let mut random = Stream::from_seed([1; 32]);
+        let node = NodeKey::generate(&mut random).id();
+        let key = *CookieKey::generate(&mut random).public();
+        let addr = Address::from(SocketAddr::from(([9, 8, 7, 6], 5)));
+        let parcel = Box::new([1; PARCEL]);
+        let mut cells = vec![
+            BuildForward::Neighbours { ask: [1, 2] }.encode(),
+            BuildForward::Extend {
+                node,
+                create: Box::new([3; CREATE_HEAD]),
+            }
+            .encode(),
+            BuildForward::Begin {
+                channel: Channel::Utility,
+            }
+            .encode(),
+            BuildBack::Neighbours {
+                total: 2,
+                named: vec![(0, Box::new([4; NEIGHBOUR]))],
+            }
+            .encode(),
+            BuildBack::Extended {
+                created: Box::new([5; CREATED_HEAD]),
+            }
+            .encode(),
+            BuildBack::Refused.encode(),
+            BuildBack::Begun {
+                channel: Channel::Inbound,
+            }
+            .encode(),
+            OutboundForward::Dummy.encode(),
+            OutboundForward::SpurOpen {
+                slot: 3,
+                node,
+                addr,
+                key: Box::new(key),
+            }
+            .encode(),
+            OutboundBack::SpurState {
+                slot: 1,
+                key,
+                up: true,
+            }
+            .encode(),
+            InboundForward::Establish { cookie: [6; 16] }.encode(),
+            InboundForward::Tokens {
+                generation: 1,
+                index: 0,
+                cells: 2,
+                tokens: vec![[7; 16]; TOKENS_A_CELL],
+            }
+            .encode(),
+            InboundForward::Answer {
+                spur: 8,
+                parcel: parcel.clone(),
+            }
+            .encode(),
+            InboundBack::Established { cookie_key: key }.encode(),
+            InboundBack::Arrived {
+                spur: 9,
+                parcel: parcel.clone(),
+            }
+            .encode(),
+            UtilityForward::Query {
+                node,
+                addr,
+                sealed: Box::new([1; SEALED]),
+            }
+            .encode(),
+            UtilityBack::QueryAnswer {
+                asked: [2; POINT],
+                sealed: Box::new([3; SEALED]),
+            }
+            .encode(),
+        ];
+        for slot in 0..SPUR_SLOTS {
+            let block = Box::new([slot; COOKIE_BLOCK]);
+            cells.push(
+                OutboundForward::Deliver {
+                    slot,
+                    block,
+                    parcel: parcel.clone(),
+                }
+                .encode(),
+            );
+            cells.push(
+                OutboundBack::Returned {
+                    slot,
+                    parcel: parcel.clone(),
+                }
+                .encode(),
+            );
+        }
+        cells
+    }
+
+    /// Which of the eight lists take a cell, each with the cell it writes again.
+    fn takers(cell: &[u8; END]) -> Vec<(&'static str, [u8; END])> {
+        [
+            BuildForward::decode(cell)
+                .ok()
+                .map(|c| ("build forward", c.encode())),
+            BuildBack::decode(cell)
+                .ok()
+                .map(|c| ("build back", c.encode())),
+            OutboundForward::decode(cell)
+                .ok()
+                .map(|c| ("outbound forward", c.encode())),
+            OutboundBack::decode(cell)
+                .ok()
+                .map(|c| ("outbound back", c.encode())),
+            InboundForward::decode(cell)
+                .ok()
+                .map(|c| ("inbound forward", c.encode())),
+            InboundBack::decode(cell)
+                .ok()
+                .map(|c| ("inbound back", c.encode())),
+            UtilityForward::decode(cell)
+                .ok()
+                .map(|c| ("utility forward", c.encode())),
+            UtilityBack::decode(cell)
+                .ok()
+                .map(|c| ("utility back", c.encode())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    #[test]
+    fn every_command_belongs_to_one_list_and_dummies_to_every_channel() {
+        let mut codes = BTreeSet::new();
+        for cell in cells() {
+            let takers = takers(&cell);
+            assert!(
+                takers.iter().all(|(_, again)| *again == cell),
+                "command {:#x} changes on the way",
+                cell[0]
+            );
+            let expected = if cell[0] == code::DUMMY { 6 } else { 1 };
+            assert_eq!(
+                takers.len(),
+                expected,
+                "command {:#x}: {:?}",
+                cell[0],
+                takers.iter().map(|t| t.0).collect::<Vec<_>>()
+            );
+            codes.insert(cell[0]);
+        }
+        for command in 0..=u8::MAX {
+            for length in [0, 1, 2, 433] {
+                let mut cell = [0; END];
+                cell[0] = command;
+                cell[1..3].copy_from_slice(&u16::to_be_bytes(length));
+                assert!(
+                    codes.contains(&command) || takers(&cell).is_empty(),
+                    "unknown command {command:#x} was taken"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_command_of_another_length_is_refused_and_none_stops_the_program() {
+        let mut random = Stream::from_seed([2; 32]);
+        for cell in cells() {
+            let length = u16::from_be_bytes([cell[1], cell[2]]);
+            for other in [length.wrapping_sub(1), length + 1, 434, u16::MAX] {
+                let mut bad = cell;
+                bad[1..3].copy_from_slice(&other.to_be_bytes());
+                assert!(
+                    takers(&bad).is_empty(),
+                    "command {:#x} with length {other}",
+                    cell[0]
+                );
+            }
+            for _ in 0..500 {
+                let mut bad = cell;
+                for _ in 0..=random.below(4) {
+                    bad[random.below(END as u64) as usize] = random.u32() as u8;
+                }
+                takers(&bad);
+            }
+        }
+    }
+
+    #[test]
+    fn rates_outside_their_bounds_are_refused() {
+        assert_eq!(Rates::decode([0, 0, 0, 1]), Err(malformed("rates")));
+        assert_eq!(Rates::decode([0, 1, 0xff, 0xff]), Err(malformed("rates")));
+        let rates = Rates::new(0.5, 3.0);
+        assert_eq!(Rates::decode(rates.encode()), Ok(rates));
+    }
 }

@@ -1,5 +1,6 @@
 //! What both sides of the room share: links, routes, timers and the way out.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -112,45 +113,68 @@ impl Base {
         let mut body = Box::new([0; BODY]);
         body[..CIRCUIT_ID].copy_from_slice(&to.1.to_be_bytes());
         body[CIRCUIT_ID..].copy_from_slice(block);
-        self.out(CircuitOutput::Send { assoc: to.0, kind: BodyKind::Circuit, lane: to.1, body });
+        self.out(CircuitOutput::Send {
+            assoc: to.0,
+            kind: BodyKind::Circuit,
+            lane: to.1,
+            body,
+        });
     }
 
     /// A body on a spur.
     pub fn raw(&mut self, assoc: AssocId, body: [u8; BODY]) {
-        self.out(CircuitOutput::Send { assoc, kind: BodyKind::Circuit, lane: 0, body: Box::new(body) });
+        self.out(CircuitOutput::Send {
+            assoc,
+            kind: BodyKind::Circuit,
+            lane: 0,
+            body: Box::new(body),
+        });
     }
 
     /// Tells the neighbour that a circuit is gone, if the link is there.
     pub fn close(&mut self, at: (AssocId, u32)) {
         if self.links.contains_key(&at.0) {
             let body = Box::new(closed(at.1));
-            self.out(CircuitOutput::Send { assoc: at.0, kind: BodyKind::Control, lane: at.1, body });
+            self.out(CircuitOutput::Send {
+                assoc: at.0,
+                kind: BodyKind::Control,
+                lane: at.1,
+                body,
+            });
         }
     }
 
     /// A fresh circuit id on a link. `None` if the link is gone or full.
     pub fn new_circuit(&mut self, assoc: AssocId, route: Route) -> Option<(AssocId, u32)> {
-        let mine = if self.links.get(&assoc)?.dialled { DIALLER } else { 0 };
+        let mine = if self.links.get(&assoc)?.dialled {
+            DIALLER
+        } else {
+            0
+        };
         if self.routes.range((assoc, 0)..=(assoc, u32::MAX)).count() >= MAX_ROUTES {
             return None;
         }
         loop {
-            let id = self.random.u32() & !DIALLER | mine;
-            if !self.routes.contains_key(&(assoc, id)) {
-                self.routes.insert((assoc, id), route);
-                return Some((assoc, id));
+            let at = (assoc, self.random.u32() & !DIALLER | mine);
+            if let Entry::Vacant(free) = self.routes.entry(at) {
+                free.insert(route);
+                return Some(at);
             }
         }
     }
 
     /// Whether the other side of a link may have chosen this id.
     pub fn is_theirs(&self, at: (AssocId, u32)) -> bool {
-        self.links.get(&at.0).is_some_and(|link| link.dialled == (at.1 & DIALLER == 0))
+        self.links
+            .get(&at.0)
+            .is_some_and(|link| link.dialled == (at.1 & DIALLER == 0))
     }
 
     /// Neighbours that can be named: with a link that is up and a certificate.
     fn nameable(&self) -> impl Iterator<Item = &Guard> {
-        self.guards.iter().filter(|guard| guard.certificate.is_some() && self.links.contains_key(&guard.assoc))
+        self.guards
+            .iter()
+            .filter(|guard| guard.certificate.is_some() && self.links.contains_key(&guard.assoc))
     }
 
     pub fn certified(&self) -> usize {
@@ -159,11 +183,16 @@ impl Base {
 
     /// The neighbours at these places of the list, modulo its length; each once.
     pub fn neighbours(&self, ask: &[u8]) -> Vec<(u8, Box<[u8; NEIGHBOUR]>)> {
-        let all: Vec<[u8; NEIGHBOUR]> =
-            self.nameable().filter_map(|guard| guard.certificate.as_ref().map(|c| c.bytes())).take(usize::from(u8::MAX)).collect();
+        let all: Vec<[u8; NEIGHBOUR]> = self
+            .nameable()
+            .filter_map(|guard| guard.certificate.as_ref().map(|c| c.bytes()))
+            .take(usize::from(u8::MAX))
+            .collect();
         let mut named: Vec<(u8, Box<[u8; NEIGHBOUR]>)> = Vec::new();
         for index in ask {
-            let Some(at) = usize::from(*index).checked_rem(all.len()) else { break };
+            let Some(at) = usize::from(*index).checked_rem(all.len()) else {
+                break;
+            };
             if named.iter().all(|(known, _)| usize::from(*known) != at) {
                 named.push((at as u8, Box::new(all[at])));
             }

@@ -26,7 +26,10 @@ struct Keys {
 
 impl Keys {
     fn of(agreed: &Agreed) -> Keys {
-        Keys { tag: agreed.key("cookie tag").to_bytes(), mask: agreed.key("cookie mask") }
+        Keys {
+            tag: agreed.key("cookie tag").to_bytes(),
+            mask: agreed.key("cookie mask"),
+        }
     }
 
     fn tag(&self, inner: &[u8], parcel: &[u8; PARCEL]) -> [u8; TAG] {
@@ -40,7 +43,10 @@ impl Keys {
         let (mut iv, mut stream) = ([0; 16], [0; 33]);
         iv[..TAG].copy_from_slice(tag);
         mask33(&self.mask, &iv, &mut stream);
-        inner.iter_mut().zip(stream).for_each(|(byte, mask)| *byte ^= mask);
+        inner
+            .iter_mut()
+            .zip(stream)
+            .for_each(|(byte, mask)| *byte ^= mask);
     }
 }
 
@@ -62,7 +68,11 @@ impl CookieSealer {
         credential: [u8; 16],
     ) -> Result<CookieSealer, Rejected> {
         let keys = Keys::of(&one_pass_anonymous_to(throwaway, cookie_key, transcript())?);
-        Ok(CookieSealer { keys, credential, counter: 0 })
+        Ok(CookieSealer {
+            keys,
+            credential,
+            counter: 0,
+        })
     }
 
     pub fn seal(&mut self, parcel: &[u8; PARCEL]) -> Box<[u8; COOKIE_BLOCK]> {
@@ -89,7 +99,11 @@ pub(super) struct CookieOpener {
 impl CookieOpener {
     pub fn new(own: &CookieKey, throwaway: &Point) -> Result<CookieOpener, Rejected> {
         let keys = Keys::of(&one_pass_anonymous_from(own, throwaway, transcript())?);
-        Ok(CookieOpener { keys, top: 0, seen: 0 })
+        Ok(CookieOpener {
+            keys,
+            top: 0,
+            seen: 0,
+        })
     }
 
     /// The credential, once for each block.
@@ -145,8 +159,15 @@ mod tests {
         let parcels: Vec<[u8; PARCEL]> = (0..200u8).map(|n| [n; PARCEL]).collect();
         let blocks: Vec<_> = parcels.iter().map(|parcel| sealer.seal(parcel)).collect();
         for i in [3, 1, 0, 150, 149] {
-            assert_eq!(opener.open(&blocks[i], &parcels[i]), Ok([3; 16]), "block {i}");
-            assert!(opener.open(&blocks[i], &parcels[i]).is_err(), "block {i} again");
+            assert_eq!(
+                opener.open(&blocks[i], &parcels[i]),
+                Ok([3; 16]),
+                "block {i}"
+            );
+            assert!(
+                opener.open(&blocks[i], &parcels[i]).is_err(),
+                "block {i} again"
+            );
         }
         assert!(opener.open(&blocks[20], &parcels[20]).is_err(), "too old");
     }
@@ -158,6 +179,9 @@ mod tests {
         assert!(opener.open(&block, &[2; PARCEL]).is_err());
         let mut random = Stream::from_seed([7; 32]);
         assert!(opener.open(&random.bytes(), &random.bytes()).is_err());
-        assert!(opener.open(&block, &[1; PARCEL]).is_ok(), "what failed changed nothing");
+        assert!(
+            opener.open(&block, &[1; PARCEL]).is_ok(),
+            "what failed changed nothing"
+        );
     }
 }

@@ -79,9 +79,12 @@ impl OutboundEnd {
 
     /// Tells the origin about a slot's spur; replaces what was to be said about it before.
     pub fn say(&mut self, slot: u8, key: Point, up: bool) {
-        self.back.retain(|cell| !matches!(cell, OutboundBack::SpurState { slot: said, .. } if *said == slot));
+        self.back.retain(
+            |cell| !matches!(cell, OutboundBack::SpurState { slot: said, .. } if *said == slot),
+        );
         // Ahead of parcels: a state is short-lived and rare.
-        self.back.push_front(OutboundBack::SpurState { slot, key, up });
+        self.back
+            .push_front(OutboundBack::SpurState { slot, key, up });
     }
 }
 
@@ -148,7 +151,9 @@ impl End {
                 let cell = match end.cookie {
                     Some(_) if end.confirm => {
                         end.confirm = false;
-                        InboundBack::Established { cookie_key: *intro.cookie_key() }
+                        InboundBack::Established {
+                            cookie_key: *intro.cookie_key(),
+                        }
                     }
                     Some(cookie) => match intro.next(now, &cookie) {
                         Some((spur, parcel)) => InboundBack::Arrived { spur, parcel },
@@ -164,7 +169,12 @@ impl End {
 
     pub fn addresses(&self) -> Vec<SocketAddr> {
         match &self.role {
-            Role::Outbound(end) => end.slots.iter().flatten().map(|slot| slot.peer.addr).collect(),
+            Role::Outbound(end) => end
+                .slots
+                .iter()
+                .flatten()
+                .map(|slot| slot.peer.addr)
+                .collect(),
             Role::Inbound(_) | Role::Utility(_) => Vec::new(),
         }
     }

@@ -27,8 +27,15 @@ const PATIENCE: f64 = 30.0;
 const MAX_OPEN: usize = 64;
 /// Addresses remembered, of those heard and those only sent to; the oldest is forgotten, and counts as never heard again.
 const MAX_ADDRESSES: usize = 2048;
+/// Requests held back until an address was heard for the first time; one more is dropped.
+const MAX_HELD: usize = 4;
+/// Addresses that requests are held back for; one more is not waited for.
+const MAX_HELD_ADDRESSES: usize = 64;
 /// Seconds between two cells to an address that never answered: a circuit's end is not a weapon against a third party.
 const STRANGER_SECONDS: f64 = 60.0;
+
+/// A body and whom it goes to.
+pub(super) type Outgoing = (Peer, Box<[u8; BODY]>);
 
 struct OnItsWay {
     circuit: u64,
@@ -50,8 +57,15 @@ struct Open {
 
 /// Where a sealed answer has to go.
 pub(super) enum Answered {
-    Send { to: Peer, body: Box<[u8; BODY]> },
-    Circuit { circuit: u64, asked: [u8; POINT], sealed: Box<[u8; SEALED]> },
+    Send {
+        to: Peer,
+        body: Box<[u8; BODY]>,
+    },
+    Circuit {
+        circuit: u64,
+        asked: [u8; POINT],
+        sealed: Box<[u8; SEALED]>,
+    },
 }
 
 pub(super) struct Forwarder {
@@ -62,6 +76,7 @@ pub(super) struct Forwarder {
     /// When each address was last sent to, if it was never heard; `None` once it was heard.
     addresses: BTreeMap<SocketAddr, Option<Moment>>,
     address_order: VecDeque<SocketAddr>,
+    held: BTreeMap<SocketAddr, Vec<Outgoing>>,
     random: Stream,
 }
 
@@ -82,13 +97,25 @@ impl Forwarder {
             next_token: 0,
             addresses: BTreeMap::new(),
             address_order: VecDeque::new(),
+            held: BTreeMap::new(),
             random,
         }
     }
 
-    /// This address sent something that opened.
-    pub fn heard(&mut self, addr: SocketAddr) {
+    /// This address sent something that opened. What was held back for it may go now.
+    pub fn heard(&mut self, addr: SocketAddr) -> Vec<Outgoing> {
         self.remember(addr, None);
+        self.held.remove(&addr).unwrap_or_default()
+    }
+
+    fn hold(&mut self, to: Peer, body: Box<[u8; BODY]>) {
+        if !self.held.contains_key(&to.addr) && self.held.len() >= MAX_HELD_ADDRESSES {
+            return;
+        }
+        let held = self.held.entry(to.addr).or_default();
+        if held.len() < MAX_HELD {
+            held.push((to, body));
+        }
     }
 
     fn remember(&mut self, addr: SocketAddr, state: Option<Moment>) {
@@ -107,6 +134,8 @@ impl Forwarder {
             Some(None) => true,
             Some(Some(last)) if now < last.after_seconds(STRANGER_SECONDS) => false,
             _ => {
+                // What was held for it since its last silence is stale by now.
+                self.held.remove(&addr);
                 self.remember(addr, Some(now));
                 true
             }
@@ -115,14 +144,23 @@ impl Forwarder {
 
     fn note(&mut self, now: Moment, circuit: u64, to: Peer, asked: [u8; POINT]) -> Option<u32> {
         while let Some(oldest) = self.order.front() {
-            let over = self.on_their_way.get(oldest).is_none_or(|way| way.until <= now);
+            let over = self
+                .on_their_way
+                .get(oldest)
+                .is_none_or(|way| way.until <= now);
             if !over && self.on_their_way.len() < MAX_ASKED {
                 break;
             }
             self.on_their_way.remove(oldest);
             self.order.pop_front();
         }
-        if self.on_their_way.values().filter(|way| way.circuit == circuit).count() >= MAX_A_CIRCUIT {
+        if self
+            .on_their_way
+            .values()
+            .filter(|way| way.circuit == circuit)
+            .count()
+            >= MAX_A_CIRCUIT
+        {
             return None;
         }
         let id = loop {
@@ -131,7 +169,12 @@ impl Forwarder {
                 break id;
             }
         };
-        let way = OnItsWay { circuit, asked, to, until: now.after_seconds(PATIENCE) };
+        let way = OnItsWay {
+            circuit,
+            asked,
+            to,
+            until: now.after_seconds(PATIENCE),
+        };
         self.on_their_way.insert(id, way);
         self.order.push_back(id);
         Some(id)
@@ -145,11 +188,14 @@ impl Forwarder {
         to: Peer,
         sealed: &[u8; SEALED],
     ) -> Option<Box<[u8; BODY]>> {
-        if !self.may_send(now, to.addr) {
-            return None;
-        }
+        let now_or_held = self.may_send(now, to.addr);
         let id = self.note(now, circuit, to, name(sealed))?;
-        Some(body(REQUEST, id, sealed))
+        let body = body(REQUEST, id, sealed);
+        if now_or_held {
+            return Some(body);
+        }
+        self.hold(to, body);
+        None
     }
 
     /// A query for this very node came out of a circuit that ends here: to be asked of the store.
@@ -160,18 +206,31 @@ impl Forwarder {
         circuit: u64,
         sealed: &[u8; SEALED],
     ) -> Option<(u64, Box<[u8; QUERY]>)> {
-        let to = Peer { node: own.id(), addr: SocketAddr::from(([0, 0, 0, 0], 0)) };
+        let to = Peer {
+            node: own.id(),
+            addr: SocketAddr::from(([0, 0, 0, 0], 0)),
+        };
         let id = self.note(now, circuit, to, name(sealed))?;
         self.ask(own, AnswerTo::Own(id), sealed)
     }
 
     /// A sealed request came over a contact session: to be asked of the store.
-    pub fn request(&mut self, own: &NodeKey, from: Peer, bytes: &[u8; BODY]) -> Option<(u64, Box<[u8; QUERY]>)> {
+    pub fn request(
+        &mut self,
+        own: &NodeKey,
+        from: Peer,
+        bytes: &[u8; BODY],
+    ) -> Option<(u64, Box<[u8; QUERY]>)> {
         let (id, sealed) = split(bytes);
         self.ask(own, AnswerTo::Peer(from, id), &sealed)
     }
 
-    fn ask(&mut self, own: &NodeKey, to: AnswerTo, sealed: &[u8; SEALED]) -> Option<(u64, Box<[u8; QUERY]>)> {
+    fn ask(
+        &mut self,
+        own: &NodeKey,
+        to: AnswerTo,
+        sealed: &[u8; SEALED],
+    ) -> Option<(u64, Box<[u8; QUERY]>)> {
         let (question, body) = Question::open(own, sealed).ok()?;
         if self.open.len() >= MAX_OPEN {
             self.open.pop_first();
@@ -182,11 +241,19 @@ impl Forwarder {
     }
 
     /// The store answered.
-    pub fn answered(&mut self, own: &NodeKey, token: u64, answer: &[u8; QUERY]) -> Option<Answered> {
+    pub fn answered(
+        &mut self,
+        own: &NodeKey,
+        token: u64,
+        answer: &[u8; QUERY],
+    ) -> Option<Answered> {
         let open = self.open.remove(&token)?;
         let sealed = open.question.answer(own, answer, &mut self.random).ok()?;
         match open.to {
-            AnswerTo::Peer(to, id) => Some(Answered::Send { to, body: body(ANSWER, id, &sealed) }),
+            AnswerTo::Peer(to, id) => Some(Answered::Send {
+                to,
+                body: body(ANSWER, id, &sealed),
+            }),
             AnswerTo::Own(id) => self.back(id, None, sealed),
         }
     }
@@ -199,11 +266,19 @@ impl Forwarder {
 
     /// Only the node that was asked may answer, once.
     fn back(&mut self, id: u32, from: Option<Peer>, sealed: Box<[u8; SEALED]>) -> Option<Answered> {
-        if from.is_some_and(|from| self.on_their_way.get(&id).is_none_or(|way| way.to.node != from.node)) {
+        if from.is_some_and(|from| {
+            self.on_their_way
+                .get(&id)
+                .is_none_or(|way| way.to.node != from.node)
+        }) {
             return None;
         }
         let way = self.on_their_way.remove(&id)?;
-        Some(Answered::Circuit { circuit: way.circuit, asked: way.asked, sealed })
+        Some(Answered::Circuit {
+            circuit: way.circuit,
+            asked: way.asked,
+            sealed,
+        })
     }
 
     pub fn circuit_gone(&mut self, circuit: u64) {
@@ -212,7 +287,11 @@ impl Forwarder {
 
     /// Addresses in this part of the node's state.
     pub fn addresses_of(&self, circuit: u64) -> Vec<SocketAddr> {
-        self.on_their_way.values().filter(|way| way.circuit == circuit).map(|way| way.to.addr).collect()
+        self.on_their_way
+            .values()
+            .filter(|way| way.circuit == circuit)
+            .map(|way| way.to.addr)
+            .collect()
     }
 }
 
@@ -225,7 +304,10 @@ fn name(sealed: &[u8; SEALED]) -> [u8; POINT] {
 fn split(bytes: &[u8; BODY]) -> (u32, Box<[u8; SEALED]>) {
     let mut sealed = Box::new([0; SEALED]);
     sealed.copy_from_slice(&bytes[5..5 + SEALED]);
-    (u32::from_be_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]), sealed)
+    (
+        u32::from_be_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]),
+        sealed,
+    )
 }
 
 #[cfg(test)]
@@ -235,7 +317,10 @@ mod tests {
 
     fn peer(random: &mut Stream, port: u16) -> (NodeKey, Peer) {
         let key = NodeKey::generate(random);
-        let peer = Peer { node: key.id(), addr: SocketAddr::from(([127, 0, 0, 1], port)) };
+        let peer = Peer {
+            node: key.id(),
+            addr: SocketAddr::from(([127, 0, 0, 1], port)),
+        };
         (key, peer)
     }
 
@@ -247,17 +332,31 @@ mod tests {
         let (_, other) = peer(&mut random, 3);
         let mut at_end = Forwarder::new(random.fork("end", b""));
         let mut at_keeper = Forwarder::new(random.fork("keeper", b""));
-        let (asked, sealed) = Asked::new(keeper.id(), &[1; QUERY], &mut random).expect("a valid key");
-        let request = at_end.query(Moment(0), 5, keeper_peer, &sealed).expect("the first cell to it");
-        assert!(at_end.request(&end, keeper_peer, &request).is_none(), "not sealed to the end");
-        let (token, body) = at_keeper.request(&keeper, end_peer, &request).expect("sealed to it");
+        let (asked, sealed) =
+            Asked::new(keeper.id(), &[1; QUERY], &mut random).expect("a valid key");
+        let request = at_end
+            .query(Moment(0), 5, keeper_peer, &sealed)
+            .expect("the first cell to it");
+        assert!(
+            at_end.request(&end, keeper_peer, &request).is_none(),
+            "not sealed to the end"
+        );
+        let (token, body) = at_keeper
+            .request(&keeper, end_peer, &request)
+            .expect("sealed to it");
         assert_eq!(*body, [1; QUERY]);
-        let Some(Answered::Send { to, body }) = at_keeper.answered(&keeper, token, &[2; QUERY]) else {
+        let Some(Answered::Send { to, body }) = at_keeper.answered(&keeper, token, &[2; QUERY])
+        else {
             panic!("no answer")
         };
         assert_eq!(to, end_peer);
         assert!(at_end.answer(other, &body).is_none());
-        let Some(Answered::Circuit { circuit, asked: name, sealed }) = at_end.answer(keeper_peer, &body) else {
+        let Some(Answered::Circuit {
+            circuit,
+            asked: name,
+            sealed,
+        }) = at_end.answer(keeper_peer, &body)
+        else {
             panic!("no way back")
         };
         assert_eq!((circuit, name), (5, asked.name()));
@@ -272,11 +371,24 @@ mod tests {
         let mut forwarder = Forwarder::new(random.fork("end", b""));
         let sealed = Box::new([3; SEALED]);
         let sent: Vec<u64> = (0..180u64)
-            .filter(|second| forwarder.query(Moment(second * 1_000_000), 1, silent, &sealed).is_some())
+            .filter(|second| {
+                forwarder
+                    .query(Moment(second * 1_000_000), 1, silent, &sealed)
+                    .is_some()
+            })
             .collect();
         assert_eq!(sent, [0, 60, 120]);
-        forwarder.heard(silent.addr);
-        assert!(forwarder.query(Moment(180_000_001), 1, silent, &sealed).is_some());
-        assert!(forwarder.query(Moment(180_000_002), 1, silent, &sealed).is_some());
+        let held = forwarder.heard(silent.addr);
+        assert_eq!(held.len(), MAX_HELD, "what waited since the last cell");
+        assert!(
+            forwarder
+                .query(Moment(180_000_001), 1, silent, &sealed)
+                .is_some()
+        );
+        assert!(
+            forwarder
+                .query(Moment(180_000_002), 1, silent, &sealed)
+                .is_some()
+        );
     }
 }

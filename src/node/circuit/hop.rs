@@ -25,7 +25,10 @@ struct Outer {
 impl Outer {
     fn of(node: &NodeId) -> Outer {
         let key = |label| hkdf(b"paratox circuit", node.bytes(), label);
-        Outer { mac: key("create mac"), mask: key("create mask") }
+        Outer {
+            mac: key("create mac"),
+            mask: key("create mask"),
+        }
     }
 
     /// XORs key and rates: two masks, because one is 33 bytes.
@@ -35,7 +38,10 @@ impl Outer {
         second[0] ^= 0x80;
         let mut stream = [0; 33];
         mask33(&self.mask, &second, &mut stream);
-        rates.iter_mut().zip(stream).for_each(|(byte, mask)| *byte ^= mask);
+        rates
+            .iter_mut()
+            .zip(stream)
+            .for_each(|(byte, mask)| *byte ^= mask);
     }
 
     /// Where the mask of the answer starts: it depends on the question, so no two answers share a mask.
@@ -72,11 +78,11 @@ impl Asked {
         head[65..].copy_from_slice(&masked_rates);
         let mac = mac16(&outer.mac.to_bytes(), &[&head[16..]]);
         head[..16].copy_from_slice(&mac);
-        Asked { node, throwaway, head }
-    }
-
-    pub fn node(&self) -> NodeId {
-        self.node
+        Asked {
+            node,
+            throwaway,
+            head,
+        }
     }
 
     pub fn head(&self) -> &[u8; CREATE_HEAD] {
@@ -97,13 +103,20 @@ impl Asked {
             transcript(&self.node, &self.head, &answer),
         )?;
         let confirmation = <&[u8; 16]>::try_from(confirmation).map_err(|_| Rejected)?;
-        if agreed.confirms(Side::Responder, confirmation) { Ok(HopKeys::initiator(agreed)) } else { Err(Rejected) }
+        if agreed.confirms(Side::Responder, confirmation) {
+            Ok(HopKeys::initiator(agreed))
+        } else {
+            Err(Rejected)
+        }
     }
 }
 
 /// Whether a block is a CREATE for this node. Cheap; no curve work.
 pub(super) fn is_create(own: &NodeId, head: &[u8; CREATE_HEAD]) -> bool {
-    mac16_eq(&mac16(&Outer::of(own).mac.to_bytes(), &[&head[16..]]), &head[..16])
+    mac16_eq(
+        &mac16(&Outer::of(own).mac.to_bytes(), &[&head[16..]]),
+        &head[..16],
+    )
 }
 
 /// What a CREATE asks for, before any curve work. Call after [`is_create`].
@@ -171,8 +184,15 @@ mod tests {
     fn both_sides_of_a_hop_hold_the_same_keys() {
         let (key, mut random, asked) = built();
         assert!(is_create(&key.id(), asked.head()));
-        assert_eq!(rates(&key.id(), asked.head()), Ok(Rates { forward: 100, back: 50 }));
-        let (mut relay, created) = accept(&key, asked.head(), &mut random).expect("an honest CREATE");
+        assert_eq!(
+            rates(&key.id(), asked.head()),
+            Ok(Rates {
+                forward: 100,
+                back: 50
+            })
+        );
+        let (mut relay, created) =
+            accept(&key, asked.head(), &mut random).expect("an honest CREATE");
         let mut origin = asked.finish(&created).expect("an honest CREATED");
         let cell = [5; END];
         let mut block = origin.sealer.seal(&cell).expect("a fresh sealer");

@@ -23,7 +23,10 @@ pub(super) struct Tokens {
 
 impl Tokens {
     pub fn none() -> Tokens {
-        Tokens { generation: 0, cells: Vec::new() }
+        Tokens {
+            generation: 0,
+            cells: Vec::new(),
+        }
     }
 
     /// Replaces them; what does not fit into `TOKEN_CELLS` is cut. Random tokens fill the last cell.
@@ -42,7 +45,12 @@ impl Tokens {
 
     fn cell(&self, index: usize) -> Option<InboundForward> {
         let tokens = self.cells.get(index)?.clone();
-        Some(InboundForward::Tokens { generation: self.generation, index: index as u8, cells: self.cells.len() as u8, tokens })
+        Some(InboundForward::Tokens {
+            generation: self.generation,
+            index: index as u8,
+            cells: self.cells.len() as u8,
+            tokens,
+        })
     }
 }
 
@@ -59,7 +67,14 @@ pub(super) struct Inbound {
 
 impl Inbound {
     pub fn new(cookie: [u8; 16]) -> Inbound {
-        Inbound { cookie, established: None, answers: BTreeMap::new(), turn: 0, told: (0, 0), idle: 0 }
+        Inbound {
+            cookie,
+            established: None,
+            answers: BTreeMap::new(),
+            turn: 0,
+            told: (0, 0),
+            idle: 0,
+        }
     }
 
     /// False if there is no room.
@@ -78,7 +93,9 @@ impl Inbound {
     /// The cell of this tick: registration first, fresh tokens, answers in turn, tokens again.
     pub fn next(&mut self, tokens: &Tokens) -> InboundForward {
         if self.established.is_none() {
-            return InboundForward::Establish { cookie: self.cookie };
+            return InboundForward::Establish {
+                cookie: self.cookie,
+            };
         }
         if self.told.0 != tokens.generation {
             self.told = (tokens.generation, 0);
@@ -89,7 +106,12 @@ impl Inbound {
             self.told.1 += 1;
             return cell;
         }
-        let next = self.answers.range(self.turn..).next().or_else(|| self.answers.iter().next()).map(|(spur, _)| *spur);
+        let next = self
+            .answers
+            .range(self.turn..)
+            .next()
+            .or_else(|| self.answers.iter().next())
+            .map(|(spur, _)| *spur);
         if let Some(spur) = next
             && let Some(queue) = self.answers.get_mut(&spur)
             && let Some(parcel) = queue.pop_front()
@@ -123,11 +145,22 @@ mod tests {
         for (spur, fill) in [(1, 10), (1, 11), (2, 20)] {
             assert!(inbound.answer(spur, Box::new([fill; PARCEL])));
         }
-        assert_eq!(inbound.next(&tokens), InboundForward::Establish { cookie: [9; 16] });
+        assert_eq!(
+            inbound.next(&tokens),
+            InboundForward::Establish { cookie: [9; 16] }
+        );
         let key = crate::crypto::keys::CookieKey::generate(&mut Stream::from_seed([2; 32]));
         inbound.established = Some(*key.public());
         for expected in [0, 1, 0, 1] {
-            let InboundForward::Tokens { index, cells, tokens, .. } = inbound.next(&tokens) else { panic!("not tokens") };
+            let InboundForward::Tokens {
+                index,
+                cells,
+                tokens,
+                ..
+            } = inbound.next(&tokens)
+            else {
+                panic!("not tokens")
+            };
             assert_eq!((index, cells, tokens.len()), (expected, 2, TOKENS_A_CELL));
         }
         let order: Vec<u8> = (0..3)
@@ -138,6 +171,11 @@ mod tests {
             .collect();
         assert_eq!(order, [10, 20, 11]);
         let idle: Vec<InboundForward> = (0..8).map(|_| inbound.next(&tokens)).collect();
-        assert_eq!(idle.iter().filter(|cell| **cell != InboundForward::Dummy).count(), 2);
+        assert_eq!(
+            idle.iter()
+                .filter(|cell| **cell != InboundForward::Dummy)
+                .count(),
+            2
+        );
     }
 }

@@ -88,7 +88,10 @@ impl Intro {
         if let Some(registration) = self.registrations.get(&cookie) {
             return registration.circuit == circuit;
         }
-        let one_already = self.registrations.values().any(|registration| registration.circuit == circuit);
+        let one_already = self
+            .registrations
+            .values()
+            .any(|registration| registration.circuit == circuit);
         if one_already || self.registrations.len() >= MAX_REGISTRATIONS {
             return false;
         }
@@ -107,8 +110,17 @@ impl Intro {
     }
 
     /// Cells of a new generation displace those of the one before it as they come in.
-    pub fn tokens(&mut self, cookie: &[u8; 16], generation: u16, index: u8, cells: u8, tokens: Vec<[u8; 16]>) {
-        let Some(registration) = self.registrations.get_mut(cookie) else { return };
+    pub fn tokens(
+        &mut self,
+        cookie: &[u8; 16],
+        generation: u16,
+        index: u8,
+        cells: u8,
+        tokens: Vec<[u8; 16]>,
+    ) {
+        let Some(registration) = self.registrations.get_mut(cookie) else {
+            return;
+        };
         if index >= TOKEN_CELLS {
             return;
         }
@@ -120,11 +132,18 @@ impl Intro {
     }
 
     pub fn circuit_gone(&mut self, circuit: u64) {
-        let gone: Vec<[u8; 16]> =
-            self.registrations.iter().filter(|(_, r)| r.circuit == circuit).map(|(cookie, _)| *cookie).collect();
+        let gone: Vec<[u8; 16]> = self
+            .registrations
+            .iter()
+            .filter(|(_, r)| r.circuit == circuit)
+            .map(|(cookie, _)| *cookie)
+            .collect();
         for cookie in gone {
             self.registrations.remove(&cookie);
-            self.spurs.values_mut().filter(|spur| spur.cookie == Some(cookie)).for_each(|spur| spur.cookie = None);
+            self.spurs
+                .values_mut()
+                .filter(|spur| spur.cookie == Some(cookie))
+                .for_each(|spur| spur.cookie = None);
         }
         let local: Vec<SpurKey> = self
             .spurs
@@ -147,7 +166,9 @@ impl Intro {
         if self.spurs.len() >= MAX_SPURS {
             return false;
         }
-        let Ok(opener) = CookieOpener::new(&self.cookie_key, throwaway) else { return false };
+        let Ok(opener) = CookieOpener::new(&self.cookie_key, throwaway) else {
+            return false;
+        };
         let handle = loop {
             let handle = self.random.u32();
             if !self.handles.contains_key(&handle) {
@@ -155,16 +176,33 @@ impl Intro {
             }
         };
         self.handles.insert(handle, key);
-        self.spurs.insert(key, Spur { opener, key: *throwaway, handle, cookie: None });
+        self.spurs.insert(
+            key,
+            Spur {
+                opener,
+                key: *throwaway,
+                handle,
+                cookie: None,
+            },
+        );
         true
     }
 
     pub fn spur_gone(&mut self, key: SpurKey) {
-        let Some(spur) = self.spurs.remove(&key) else { return };
+        let Some(spur) = self.spurs.remove(&key) else {
+            return;
+        };
         self.handles.remove(&spur.handle);
-        if let Some(registration) = spur.cookie.and_then(|cookie| self.registrations.get_mut(&cookie)) {
+        if let Some(registration) = spur
+            .cookie
+            .and_then(|cookie| self.registrations.get_mut(&cookie))
+        {
             // What has arrived still goes down; the handle is dead for answers.
-            if registration.contacts.get(&spur.handle).is_some_and(VecDeque::is_empty) {
+            if registration
+                .contacts
+                .get(&spur.handle)
+                .is_some_and(VecDeque::is_empty)
+            {
                 registration.contacts.remove(&spur.handle);
             }
         }
@@ -172,19 +210,27 @@ impl Intro {
 
     /// A delivery came by a spur: chaff of its origin, a stranger's or a contact's parcel.
     pub fn deliver(&mut self, key: SpurKey, block: &[u8; COOKIE_BLOCK], parcel: Parcel) {
-        let Some(spur) = self.spurs.get_mut(&key) else { return };
-        let Ok(credential) = spur.opener.open(block, &parcel) else { return };
+        let Some(spur) = self.spurs.get_mut(&key) else {
+            return;
+        };
+        let Ok(credential) = spur.opener.open(block, &parcel) else {
+            return;
+        };
         let (cookie, stranger) = if self.registrations.contains_key(&credential) {
             (credential, true)
         } else {
             let holds = |r: &Registration| r.tokens.values().any(|cell| cell.contains(&credential));
-            let Some((cookie, _)) = self.registrations.iter().find(|(_, r)| holds(r)) else { return };
+            let Some((cookie, _)) = self.registrations.iter().find(|(_, r)| holds(r)) else {
+                return;
+            };
             (*cookie, false)
         };
         if *spur.cookie.get_or_insert(cookie) != cookie {
             return;
         }
-        let Some(registration) = self.registrations.get_mut(&cookie) else { return };
+        let Some(registration) = self.registrations.get_mut(&cookie) else {
+            return;
+        };
         if stranger {
             if registration.strangers.len() < MAX_STRANGERS {
                 registration.strangers.push_back((spur.handle, parcel));
@@ -258,13 +304,21 @@ mod tests {
             let key = CookieKey::generate(&mut random);
             let mut intro = Intro::new(key, random.fork("intro", b""));
             assert!(intro.establish(Moment(0), 1, COOKIE));
-            Bench { intro, random, sealers: BTreeMap::new() }
+            Bench {
+                intro,
+                random,
+                sealers: BTreeMap::new(),
+            }
         }
 
         fn spur(&mut self, slot: u8, credential: [u8; 16]) -> SpurKey {
-            let (key, throwaway) = (SpurKey::Local(99, slot), Ephemeral::generate(&mut self.random));
+            let (key, throwaway) = (
+                SpurKey::Local(99, slot),
+                Ephemeral::generate(&mut self.random),
+            );
             assert!(self.intro.spur_open(key, throwaway.public()));
-            let sealer = CookieSealer::new(&throwaway, self.intro.cookie_key(), credential).expect("a valid key");
+            let sealer = CookieSealer::new(&throwaway, self.intro.cookie_key(), credential)
+                .expect("a valid key");
             self.sealers.insert(key, sealer);
             key
         }
@@ -276,7 +330,9 @@ mod tests {
         }
 
         fn next(&mut self, seconds: f64) -> Option<u8> {
-            self.intro.next(Moment(0).after_seconds(seconds), &COOKIE).map(|(_, parcel)| parcel[0])
+            self.intro
+                .next(Moment(0).after_seconds(seconds), &COOKIE)
+                .map(|(_, parcel)| parcel[0])
         }
     }
 
@@ -290,7 +346,10 @@ mod tests {
         }
         bench.deliver(b, 20);
         let order: Vec<u8> = (0..4).filter_map(|_| bench.next(0.0)).collect();
-        assert!(order[..2].contains(&20), "one talkative contact does not hold up another: {order:?}");
+        assert!(
+            order[..2].contains(&20),
+            "one talkative contact does not hold up another: {order:?}"
+        );
         assert_eq!(order.len(), 4);
         assert_eq!(bench.next(0.0), None);
     }
@@ -335,7 +394,11 @@ mod tests {
         bench.deliver(right, 2);
         let (handle, _) = bench.intro.next(Moment(0), &COOKIE).expect("a parcel");
         assert_eq!(bench.intro.answer(&COOKIE, handle), Some(right));
-        assert_eq!(bench.intro.answer(&[8; 16], handle), None, "not another account's spur");
+        assert_eq!(
+            bench.intro.answer(&[8; 16], handle),
+            None,
+            "not another account's spur"
+        );
     }
 
     #[test]
@@ -345,8 +408,15 @@ mod tests {
             bench.spur(slot, COOKIE);
         }
         let throwaway = Ephemeral::generate(&mut bench.random);
-        assert!(!bench.intro.spur_open(SpurKey::Local(98, 0), throwaway.public()));
+        assert!(
+            !bench
+                .intro
+                .spur_open(SpurKey::Local(98, 0), throwaway.public())
+        );
         assert!(!bench.intro.establish(Moment(0), 2, COOKIE));
-        assert!(bench.intro.establish(Moment(0), 1, COOKIE), "again by its own circuit");
+        assert!(
+            bench.intro.establish(Moment(0), 1, COOKIE),
+            "again by its own circuit"
+        );
     }
 }

@@ -102,14 +102,30 @@ pub struct View {
 #[derive(Debug)]
 pub enum CircuitOutput {
     /// A body for a shaped link or a spur.
-    Send { assoc: AssocId, kind: BodyKind, lane: u32, body: Box<[u8; BODY]> },
+    Send {
+        assoc: AssocId,
+        kind: BodyKind,
+        lane: u32,
+        body: Box<[u8; BODY]>,
+    },
     /// A body for a contact session.
-    Contact { to: Peer, body: Box<[u8; BODY]> },
+    Contact {
+        to: Peer,
+        body: Box<[u8; BODY]>,
+    },
     /// Dial a spur; the association is told back by [`Circuits::spur_dialling`].
-    DialSpur { handle: u64, peer: Peer },
-    CloseSpur { assoc: AssocId },
+    DialSpur {
+        handle: u64,
+        peer: Peer,
+    },
+    CloseSpur {
+        assoc: AssocId,
+    },
     /// Ask the value store; the answer comes back by [`Circuits::answered`].
-    Ask { token: u64, request: Box<[u8; QUERY]> },
+    Ask {
+        token: u64,
+        request: Box<[u8; QUERY]>,
+    },
     Person(PersonEvent),
 }
 
@@ -136,23 +152,48 @@ pub struct Circuits {
 }
 
 impl Circuits {
-    pub fn new(config: CircuitConfig, key: Arc<NodeKey>, cookie: CookieKey, streams: CircuitStreams) -> Circuits {
+    pub fn new(
+        config: CircuitConfig,
+        key: Arc<NodeKey>,
+        cookie: CookieKey,
+        streams: CircuitStreams,
+    ) -> Circuits {
         let base = Base::new(config.class, config.lan, key, streams);
         let own = Own::new(&base);
         let relays = Relays::new(&base, cookie);
-        Circuits { base, own, relays, spurs: Default::default() }
+        Circuits {
+            base,
+            own,
+            relays,
+            spurs: Default::default(),
+        }
     }
 
-    pub fn handle_link_up(&mut self, now: Now, assoc: AssocId, peer: Peer, purpose: Purpose, dialled: bool) {
+    pub fn handle_link_up(
+        &mut self,
+        now: Now,
+        assoc: AssocId,
+        peer: Peer,
+        purpose: Purpose,
+        dialled: bool,
+    ) {
         match purpose {
             Purpose::Link => {
                 let rate = self.base.class.link_rate();
-                self.base.links.insert(assoc, Shaped { peer, dialled, rate });
+                self.base.links.insert(
+                    assoc,
+                    Shaped {
+                        peer,
+                        dialled,
+                        rate,
+                    },
+                );
                 self.own.link_up(&mut self.base, now);
             }
             Purpose::Spur => {
                 self.spurs.insert(assoc);
-                self.relays.spur_up(&mut self.base, now, assoc, peer, dialled);
+                self.relays
+                    .spur_up(&mut self.base, now, assoc, peer, dialled);
             }
             Purpose::Contact | Purpose::Errand => {}
         }
@@ -189,7 +230,10 @@ impl Circuits {
             }
             return;
         }
-        let at = (assoc, u32::from_be_bytes([body[0], body[1], body[2], body[3]]));
+        let at = (
+            assoc,
+            u32::from_be_bytes([body[0], body[1], body[2], body[3]]),
+        );
         let mut block: Box<[u8; BLOCK]> = Box::new([0; BLOCK]);
         block.copy_from_slice(&body[CIRCUIT_ID..]);
         match self.base.routes.get(&at).copied() {
@@ -204,7 +248,9 @@ impl Circuits {
     fn handle_closed(&mut self, now: Now, at: (AssocId, u32)) {
         match self.base.routes.get(&at).copied() {
             Some(Route::Origin(number)) => self.own.closed(&mut self.base, now, number),
-            Some(Route::Prev(number) | Route::Next(number)) => self.relays.closed(&mut self.base, number, at),
+            Some(Route::Prev(number) | Route::Next(number)) => {
+                self.relays.closed(&mut self.base, number, at)
+            }
             None => {}
         }
     }
@@ -243,7 +289,9 @@ impl Circuits {
                 Timer::EndTick(number) => self.relays.tick(base, now, number),
                 Timer::RelaySilence(number) => self.relays.silence(base, now, number),
                 Timer::RelayExtend(number) => self.relays.extend_failed(base, number),
-                Timer::Refill(number, direction) => self.relays.refill(base, now, number, direction),
+                Timer::Refill(number, direction) => {
+                    self.relays.refill(base, now, number, direction)
+                }
                 Timer::SpurOpen(number, slot) => self.relays.spur_open(base, now, number, slot),
             }
         }

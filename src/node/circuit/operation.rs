@@ -85,7 +85,12 @@ enum Verdict {
 }
 
 enum Phase {
-    Finding { asked: BTreeSet<NodeId>, waiting: bool, finds: u8, best: Option<Distance> },
+    Finding {
+        asked: BTreeSet<NodeId>,
+        waiting: bool,
+        finds: u8,
+        best: Option<Distance>,
+    },
     Working(Vec<Replica>),
     Over,
 }
@@ -100,18 +105,32 @@ pub(super) struct Operation {
 }
 
 fn finding() -> Phase {
-    Phase::Finding { asked: BTreeSet::new(), waiting: false, finds: 0, best: None }
+    Phase::Finding {
+        asked: BTreeSet::new(),
+        waiting: false,
+        finds: 0,
+        best: None,
+    }
 }
 
-/// Takes the records of a FIND answer into the pool, verified. Gives their places.
-pub(super) fn learn(answer: &Answer, unix: UnixMs, lan: bool, pool: &mut Pool) -> Vec<Position> {
-    let Answer::Find(find) = answer else { return Vec::new() };
+/// Takes the records of a FIND answer into the pool, verified. Gives who they are and where.
+pub(super) fn learn(
+    answer: &Answer,
+    unix: UnixMs,
+    lan: bool,
+    pool: &mut Pool,
+) -> Vec<(NodeId, Position)> {
+    let Answer::Find(find) = answer else {
+        return Vec::new();
+    };
     let mut places = Vec::new();
     for bytes in &find.straddling {
-        let Ok(record) = NodeRecord::decode(bytes) else { continue };
+        let Ok(record) = NodeRecord::decode(bytes) else {
+            continue;
+        };
         if record.verify(unix, lan).is_ok() {
             pool.insert(record.peer(), record.position());
-            places.push(record.position());
+            places.push((record.node(), record.position()));
         }
     }
     places
@@ -119,15 +138,39 @@ pub(super) fn learn(answer: &Answer, unix: UnixMs, lan: bool, pool: &mut Pool) -
 
 impl Operation {
     pub fn new(key: Position, goal: Goal) -> Operation {
-        Operation { key, goal, phase: finding(), attempts: 1, reported: false, outcome: None }
+        Operation {
+            key,
+            goal,
+            phase: finding(),
+            attempts: 1,
+            reported: false,
+            outcome: None,
+        }
     }
 
     /// The next query of this kind, if the operation has one to make.
-    pub fn next(&mut self, kind: Kind, pool: &Pool, random: &mut Stream) -> Option<(Peer, Request, Half)> {
+    pub fn next(
+        &mut self,
+        kind: Kind,
+        pool: &Pool,
+        random: &mut Stream,
+    ) -> Option<(Peer, Request, Half)> {
         self.settle_replicas(pool, random);
         match (&mut self.phase, kind) {
-            (Phase::Finding { asked, waiting, finds, best }, Kind::Find) if !*waiting => {
-                let Some((peer, _)) = pool.closest(&self.key, 1, |node| !asked.contains(node)).first().copied() else {
+            (
+                Phase::Finding {
+                    asked,
+                    waiting,
+                    finds,
+                    best,
+                },
+                Kind::Find,
+            ) if !*waiting => {
+                let Some((peer, _)) = pool
+                    .closest(&self.key, 1, |node| !asked.contains(node))
+                    .first()
+                    .copied()
+                else {
                     // Everybody was asked: to work with what is known, or from the start.
                     match (best, asked.is_empty()) {
                         (Some(_), _) => self.phase = Phase::Working(Vec::new()),
@@ -139,16 +182,29 @@ impl Operation {
                 asked.insert(peer.node);
                 *waiting = true;
                 *finds += 1;
-                Some((peer, Request::Find { query: random.bytes(), key: self.key.0 }, Half::First))
+                Some((
+                    peer,
+                    Request::Find {
+                        query: random.bytes(),
+                        key: self.key.0,
+                    },
+                    Half::First,
+                ))
             }
             (Phase::Working(replicas), Kind::Get) if matches!(self.goal, Goal::Fetch) => {
                 let (replica, half) = todo(replicas)?;
                 replica.parts[usize::from(half.index())] = Part::Asked;
-                let request = Request::Get { query: replica.query, key: self.key.0, index: half.index() };
+                let request = Request::Get {
+                    query: replica.query,
+                    key: self.key.0,
+                    index: half.index(),
+                };
                 Some((replica.peer, request, half))
             }
             (Phase::Working(replicas), Kind::Put) => {
-                let Goal::Publish(value) = &self.goal else { return None };
+                let Goal::Publish(value) = &self.goal else {
+                    return None;
+                };
                 let (replica, half) = todo(replicas)?;
                 replica.parts[usize::from(half.index())] = Part::Asked;
                 let at = usize::from(half.index()) * CHUNK;
@@ -170,17 +226,29 @@ impl Operation {
 
     fn replica(&mut self, node: &NodeId) -> Option<&mut Replica> {
         match &mut self.phase {
-            Phase::Working(replicas) => replicas.iter_mut().find(|replica| replica.peer.node == *node),
+            Phase::Working(replicas) => replicas
+                .iter_mut()
+                .find(|replica| replica.peer.node == *node),
             Phase::Finding { .. } | Phase::Over => None,
         }
     }
 
-    /// An answer to a query of this operation; `found` are the places a FIND answer named.
-    pub fn answered(&mut self, kind: Kind, node: &NodeId, half: Half, answer: &Answer, found: &[Position]) {
+    /// An answer to a query of this operation; `found` is whom a FIND answer named.
+    pub fn answered(
+        &mut self,
+        kind: Kind,
+        node: &NodeId,
+        half: Half,
+        answer: &Answer,
+        found: &[(NodeId, Position)],
+    ) {
         if kind == Kind::Find {
             if let Phase::Finding { waiting, best, .. } = &mut self.phase {
                 *waiting = false;
-                let nearest = found.iter().map(|place| place.distance(&self.key)).min();
+                let nearest = found
+                    .iter()
+                    .map(|(_, place)| place.distance(&self.key))
+                    .min();
                 let closer = match (nearest, *best) {
                     (Some(near), Some(best)) => near < best,
                     (Some(_), None) => true,
@@ -189,32 +257,49 @@ impl Operation {
                 if closer {
                     *best = nearest;
                 }
-                self.found(closer);
+                // Who straddles the key itself knows its neighbours best.
+                let arrived = found.iter().any(|(named, _)| named == node);
+                self.found(closer && !arrived);
             }
             return;
         }
         let publishing = matches!(self.goal, Goal::Publish(_));
-        let Some(replica) = self.replica(node) else { return };
+        let Some(replica) = self.replica(node) else {
+            return;
+        };
         let part = &mut replica.parts[usize::from(half.index())];
         match answer {
-            Answer::Chunk { query, index, revision, chunk, .. }
-                if !publishing && *query == replica.query && *index == half.index() =>
-            {
+            Answer::Chunk {
+                query,
+                index,
+                revision,
+                chunk,
+                ..
+            } if !publishing && *query == replica.query && *index == half.index() => {
                 *part = Part::Done(Some((*revision, Box::new(*chunk))));
             }
-            Answer::NoValue { query, .. } if !publishing && *query == replica.query => replica.verdict = Verdict::Absent,
-            Answer::Half { query, .. } if publishing && *query == replica.query => *part = Part::Done(None),
+            Answer::NoValue { query, .. } if !publishing && *query == replica.query => {
+                replica.verdict = Verdict::Absent
+            }
+            Answer::Half { query, .. } if publishing && *query == replica.query => {
+                *part = Part::Done(None)
+            }
             Answer::Stored { query, .. } if publishing && *query == replica.query => {
                 *part = Part::Done(None);
                 replica.verdict = Verdict::Stored;
             }
-            Answer::Refused { why: Refusal::Busy, .. } => replica.again(half),
+            Answer::Refused {
+                why: Refusal::Busy, ..
+            } => replica.again(half),
             _ => replica.verdict = Verdict::Failed,
         }
         // Both halves given and yet not stored: the keeper forgot the first. Once more.
         if publishing
             && replica.verdict == Verdict::Open
-            && replica.parts.iter().all(|part| matches!(part, Part::Done(_)))
+            && replica
+                .parts
+                .iter()
+                .all(|part| matches!(part, Part::Done(_)))
         {
             replica.again(Half::First);
             replica.again(Half::Second);
@@ -239,7 +324,16 @@ impl Operation {
 
     /// The circuit broke: the query is made again, at nobody's expense.
     pub fn lost(&mut self, kind: Kind, node: &NodeId, half: Half) {
-        if let (Kind::Find, Phase::Finding { asked, waiting, finds, .. }) = (kind, &mut self.phase) {
+        if let (
+            Kind::Find,
+            Phase::Finding {
+                asked,
+                waiting,
+                finds,
+                ..
+            },
+        ) = (kind, &mut self.phase)
+        {
             asked.remove(node);
             *waiting = false;
             *finds = finds.saturating_sub(1);
@@ -250,7 +344,9 @@ impl Operation {
 
     /// After a FIND: on, or to work if the last answer named nobody closer.
     fn found(&mut self, closer: bool) {
-        let Phase::Finding { finds, best, .. } = &self.phase else { return };
+        let Phase::Finding { finds, best, .. } = &self.phase else {
+            return;
+        };
         if best.is_some() && !closer || *finds >= MAX_FINDS {
             if best.is_some() {
                 self.phase = Phase::Working(Vec::new());
@@ -262,7 +358,9 @@ impl Operation {
 
     /// Chooses the replicas, when the pool holds the last answer's records.
     fn settle_replicas(&mut self, pool: &Pool, random: &mut Stream) {
-        let Phase::Working(replicas) = &mut self.phase else { return };
+        let Phase::Working(replicas) = &mut self.phase else {
+            return;
+        };
         if replicas.is_empty() {
             let mut closest = pool.closest(&self.key, REPLICAS, |_| true);
             // Not always the same one first: an old or lying replica would win each time.
@@ -307,9 +405,13 @@ impl Operation {
     /// Looks at what the replicas said.
     fn judge(&mut self) {
         let key = self.key;
-        let Phase::Working(replicas) = &mut self.phase else { return };
+        let Phase::Working(replicas) = &mut self.phase else {
+            return;
+        };
         let all = replicas.len();
-        let count = |replicas: &[Replica], verdict| replicas.iter().filter(|r| r.verdict == verdict).count();
+        let count = |replicas: &[Replica], verdict| {
+            replicas.iter().filter(|r| r.verdict == verdict).count()
+        };
         match self.goal {
             Goal::Fetch => {
                 let mut value = None;
@@ -373,7 +475,9 @@ impl Replica {
 }
 
 fn todo(replicas: &mut [Replica]) -> Option<(&mut Replica, Half)> {
-    let open = replicas.iter_mut().filter(|replica| replica.verdict == Verdict::Open);
+    let open = replicas
+        .iter_mut()
+        .filter(|replica| replica.verdict == Verdict::Open);
     for replica in open {
         for half in Half::BOTH {
             if matches!(replica.parts[usize::from(half.index())], Part::Todo) {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::base::{Base, Route};
 use super::hop;
 use super::pace::Pace;
-use super::path::{self, Pins, TINY};
+use super::path::{self, Pins};
 use super::pool::Pool;
 use super::timers::Timer;
 use crate::crypto::id::NodeId;
@@ -31,8 +31,8 @@ const STEP_SECONDS: f64 = 5.0;
 const STEP_SECONDS_A_HOP: f64 = 1.0;
 /// Times a step is tried.
 const TRIES: u8 = 3;
-/// Times a hop is asked for neighbours: 2 of at most 12 a time.
-const ASKS: u8 = 6;
+/// Times a hop is asked for neighbours, 2 of at most 12 a time: some have no room.
+const ASKS: u8 = 10;
 
 struct Hop {
     peer: Peer,
@@ -62,6 +62,8 @@ pub(super) struct Origin {
     channel: Channel,
     rates: Rates,
     target: usize,
+    /// A tiny network may have no further hop; in a larger one a shorter circuit would betray its end.
+    may_be_short: bool,
     hops: Vec<Hop>,
     step: Step,
     tries: u8,
@@ -82,6 +84,7 @@ impl Origin {
         (assoc, guard): (AssocId, Peer),
         channel: Channel,
         rates: Rates,
+        may_be_short: bool,
     ) -> Option<Origin> {
         let target = path::length(base.nodes.max(base.links.len() + 1)).max(1);
         let at = base.new_circuit(assoc, Route::Origin(number))?;
@@ -97,6 +100,7 @@ impl Origin {
             channel,
             rates,
             target,
+            may_be_short,
             hops: Vec::new(),
             step: Step::Create(asked),
             tries: 1,
@@ -113,10 +117,6 @@ impl Origin {
 
     pub fn is_ready(&self) -> bool {
         matches!(self.step, Step::Done)
-    }
-
-    pub fn guard(&self) -> NodeId {
-        self.guard.node
     }
 
     pub fn rates(&self) -> Rates {
@@ -142,13 +142,20 @@ impl Origin {
 
     fn patience(&self, base: &mut Base, now: Now) {
         let seconds = STEP_SECONDS + STEP_SECONDS_A_HOP * (self.hops.len() + 1) as f64;
-        base.timers.set(Timer::OriginStep(self.number), now.at.after_seconds(seconds));
+        base.timers.set(
+            Timer::OriginStep(self.number),
+            now.at.after_seconds(seconds),
+        );
     }
 
     /// Seals a command to the last hop and sends it through the layers. False if the circuit is used up.
     pub fn send(&mut self, base: &mut Base, command: &[u8; END]) -> bool {
-        let Some(last) = self.hops.last_mut() else { return false };
-        let Ok(mut block) = last.keys.sealer.seal(command) else { return false };
+        let Some(last) = self.hops.last_mut() else {
+            return false;
+        };
+        let Ok(mut block) = last.keys.sealer.seal(command) else {
+            return false;
+        };
         for hop in self.hops.iter().rev() {
             hop.keys.forward.encrypt(&mut block);
         }
@@ -168,19 +175,40 @@ impl Origin {
     }
 
     /// A block while the circuit is being built.
-    pub fn building(&mut self, base: &mut Base, now: Now, pool: &mut Pool, pins: &mut Pins, block: &[u8; BLOCK]) -> Progress {
+    pub fn building(
+        &mut self,
+        base: &mut Base,
+        now: Now,
+        pool: &mut Pool,
+        pins: &mut Pins,
+        block: &[u8; BLOCK],
+    ) -> Progress {
         if let Step::Create(asked) = &self.step {
-            let Ok(keys) = asked.finish(&hop::head::<CREATED_HEAD>(block)) else { return Progress::Failed };
-            self.hops.push(Hop { peer: self.guard, keys });
+            let Ok(keys) = asked.finish(&hop::head::<CREATED_HEAD>(block)) else {
+                return Progress::Failed;
+            };
+            self.hops.push(Hop {
+                peer: self.guard,
+                keys,
+            });
             return self.advance(base, now, pins);
         }
-        let Some(command) = self.open(now, block) else { return Progress::Going };
-        let Ok(answer) = BuildBack::decode(&command) else { return Progress::Going };
+        let Some(command) = self.open(now, block) else {
+            return Progress::Going;
+        };
+        let Ok(answer) = BuildBack::decode(&command) else {
+            return Progress::Going;
+        };
         match (answer, &self.step) {
-            (BuildBack::Neighbours { named, .. }, Step::Ask) => self.choose(base, now, pool, &named),
+            (BuildBack::Neighbours { named, .. }, Step::Ask) => {
+                self.choose(base, now, pool, &named)
+            }
             (BuildBack::Extended { created }, Step::Extend(asked, peer)) => {
-                let (keys, peer) = (asked.finish(&created), *peer);
-                let Ok(keys) = keys else { return self.not_there(base, now, pins, peer.node) };
+                let peer = *peer;
+                // Otherwise the answer to an earlier question, given twice; or a lie, which time will tell.
+                let Ok(keys) = asked.finish(&created) else {
+                    return Progress::Going;
+                };
                 self.hops.push(Hop { peer, keys });
                 if self.hops.len() == 2 {
                     pins.pin_second(self.guard.node, peer);
@@ -223,43 +251,76 @@ impl Origin {
         self.step = step;
         self.tries = 1;
         self.patience(base, now);
-        if self.send(base, command) { Progress::Going } else { Progress::Failed }
+        if self.send(base, command) {
+            Progress::Going
+        } else {
+            Progress::Failed
+        }
     }
 
     fn begin(&mut self, base: &mut Base, now: Now) -> Progress {
-        let command = BuildForward::Begin { channel: self.channel }.encode();
+        let command = BuildForward::Begin {
+            channel: self.channel,
+        }
+        .encode();
         self.take(base, now, Step::Begin, &command)
     }
 
     fn ask(&mut self, base: &mut Base, now: Now) -> Progress {
         if self.asks >= ASKS {
-            // A tiny network has no further hop; a larger one has, and a shorter circuit would betray its end.
-            return if base.nodes < TINY { self.begin(base, now) } else { Progress::Failed };
+            return if self.may_be_short {
+                self.begin(base, now)
+            } else {
+                Progress::Failed
+            };
         }
         self.asks += 1;
         let ask: [u8; NEIGHBOURS_AN_ANSWER] = self.choice.bytes();
-        self.take(base, now, Step::Ask, &BuildForward::Neighbours { ask }.encode())
+        self.take(
+            base,
+            now,
+            Step::Ask,
+            &BuildForward::Neighbours { ask }.encode(),
+        )
     }
 
     fn extend(&mut self, base: &mut Base, now: Now, to: Peer) -> Progress {
         let asked = hop::Asked::new(to.node, self.rates, &mut base.random);
-        let command = BuildForward::Extend { node: to.node, create: Box::new(*asked.head()) }.encode();
+        let command = BuildForward::Extend {
+            node: to.node,
+            create: Box::new(*asked.head()),
+        }
+        .encode();
         self.take(base, now, Step::Extend(asked, to), &command)
     }
 
     /// Neighbours of the last hop: the certified ones go to the pool, one that may follow becomes the next hop.
-    fn choose(&mut self, base: &mut Base, now: Now, pool: &mut Pool, named: &[(u8, Box<[u8; NEIGHBOUR]>)]) -> Progress {
-        let Some(last) = self.end() else { return Progress::Failed };
+    fn choose(
+        &mut self,
+        base: &mut Base,
+        now: Now,
+        pool: &mut Pool,
+        named: &[(u8, Box<[u8; NEIGHBOUR]>)],
+    ) -> Progress {
+        let Some(last) = self.end() else {
+            return Progress::Failed;
+        };
         let path = self.path();
         let mut fit = Vec::new();
         for (_, bytes) in named {
-            let Ok(certificate) = LinkCertificate::read(&mut Reader::new(&bytes[..])) else { continue };
+            let Ok(certificate) = LinkCertificate::read(&mut Reader::new(&bytes[..])) else {
+                continue;
+            };
             let reach = crate::wire::address::Reach::of(base.lan);
             if !certificate.address.is_allowed(reach) || !certificate.verify(&last.node, now.unix) {
                 continue;
             }
-            let peer = Peer { node: certificate.neighbour, addr: certificate.address.socket() };
-            let takes = path::may_follow(base, pool, &path, &peer) && !self.refused.contains(&peer.node);
+            let peer = Peer {
+                node: certificate.neighbour,
+                addr: certificate.address.socket(),
+            };
+            let takes =
+                path::may_follow(base, pool, &path, &peer) && !self.refused.contains(&peer.node);
             if !pool.contains(&peer.node) {
                 // The slot of its record is not in a certificate; 0 is a guess that the first FIND corrects.
                 pool.insert(peer, place(&peer.node, &certificate.address, 0));
@@ -295,13 +356,24 @@ impl Origin {
             // A second CREATE would need a second id: the circuit clock makes one.
             Step::Create(_) => return Progress::Failed,
             Step::Done => return Progress::Going,
-            Step::Ask => BuildForward::Neighbours { ask: self.choice.bytes() },
-            Step::Extend(asked, peer) => BuildForward::Extend { node: peer.node, create: Box::new(*asked.head()) },
-            Step::Begin => BuildForward::Begin { channel: self.channel },
+            Step::Ask => BuildForward::Neighbours {
+                ask: self.choice.bytes(),
+            },
+            Step::Extend(asked, peer) => BuildForward::Extend {
+                node: peer.node,
+                create: Box::new(*asked.head()),
+            },
+            Step::Begin => BuildForward::Begin {
+                channel: self.channel,
+            },
         };
         self.tries += 1;
         self.patience(base, now);
-        if self.send(base, &command.encode()) { Progress::Going } else { Progress::Failed }
+        if self.send(base, &command.encode()) {
+            Progress::Going
+        } else {
+            Progress::Failed
+        }
     }
 
     /// Frees the circuit's id and tells the guard.

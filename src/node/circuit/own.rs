@@ -9,16 +9,23 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::base::Base;
 use super::inbound::{Inbound, Tokens};
 use super::origin::{Origin, Progress};
-use super::path::Pins;
+use super::path::{Pins, TINY};
 use super::pool::Pool;
 use super::spur::Spurs;
 use super::timers::Timer;
 use super::utility::Utility;
 use crate::crypto::random::Stream;
 use crate::node::link::AssocId;
-use crate::node::person::{CircuitRow, ContactTag, IntroPoint, PersonEvent, ReplyHandle, SpurTarget};
-use crate::wire::circuit::{Channel, InboundBack, OutboundBack, OutboundForward, Rates, UtilityBack, UtilityForward};
+use crate::node::person::{
+    CircuitRow, ContactTag, IntroPoint, PersonEvent, ReplyHandle, SpurTarget,
+};
+use crate::wire::address::Address;
+use crate::wire::circuit::{
+    Channel, InboundBack, OutboundBack, OutboundForward, Rates, UtilityBack, UtilityForward,
+};
 use crate::wire::class::Class;
+use crate::wire::peer::Peer;
+use crate::wire::record::place;
 use crate::wire::size::{BLOCK, END, PARCEL};
 use crate::wire::time::{Moment, Now};
 
@@ -36,8 +43,10 @@ const SHORTEST_LIFE: f64 = 300.0;
 const SILENCE_SECONDS: f64 = 15.0;
 const SILENCE_GAPS: f64 = 12.0;
 /// Seconds to wait for the answer to a query, besides so many mean gaps of the circuit.
-const QUERY_SECONDS: f64 = 4.0;
-const QUERY_GAPS: f64 = 6.0;
+const QUERY_SECONDS: f64 = 5.0;
+const QUERY_GAPS: f64 = 12.0;
+/// Failed attempts in a row after which a circuit in a tiny network may be shorter than it should.
+const SHORT_AFTER: u32 = 3;
 /// Contacts that may want a spur; the rest is cut.
 const MAX_WANTED: usize = 64;
 /// Parcels that wait for the outbound clock, by contact; one more is refused.
@@ -68,7 +77,8 @@ impl Duty {
             Duty::Outbound => (1.0, 0.5),
             Duty::Inbound => (0.5, 1.0),
             Duty::Standby => (0.1, 0.1),
-            Duty::Utility => (0.5, 0.5),
+            // Each query asks for an answer: at equal rates the answers would queue without bound.
+            Duty::Utility => (0.5, 0.75),
         };
         Rates::new(forward * factor, back * factor)
     }
@@ -93,7 +103,7 @@ impl Duty {
 }
 
 enum Load {
-    Outbound(Spurs),
+    Outbound(Box<Spurs>),
     Inbound(Inbound),
     Utility,
 }
@@ -167,7 +177,10 @@ impl Own {
             points: Vec::new(),
             tokens: Tokens::none(),
             filling: base.random.fork("tokens", b""),
-            utility: Utility::new(base.topology.fork("cover", b""), base.random.fork("queries", b"")),
+            utility: Utility::new(
+                base.topology.fork("cover", b""),
+                base.random.fork("queries", b""),
+            ),
         }
     }
 
@@ -180,9 +193,14 @@ impl Own {
     }
 
     pub fn link_down(&mut self, base: &mut Base, now: Now, assoc: AssocId) {
-        let over: Vec<u64> =
-            self.circuits.iter().filter(|(_, c)| c.origin.assoc() == assoc).map(|(number, _)| *number).collect();
-        over.into_iter().for_each(|number| self.dead(base, now, number));
+        let over: Vec<u64> = self
+            .circuits
+            .iter()
+            .filter(|(_, c)| c.origin.assoc() == assoc)
+            .map(|(number, _)| *number)
+            .collect();
+        over.into_iter()
+            .for_each(|number| self.dead(base, now, number));
     }
 
     /// A tick of the circuit clock: builds what is missing.
@@ -190,7 +208,9 @@ impl Own {
         self.ticks = self.ticks.saturating_add(1);
         self.pins.refresh(base, now.at);
         for duty in Duty::ALL {
-            let has = |wanted: &dyn Fn(&Circuit) -> bool| self.circuits.values().any(|c| c.duty == duty && wanted(c));
+            let has = |wanted: &dyn Fn(&Circuit) -> bool| {
+                self.circuits.values().any(|c| c.duty == duty && wanted(c))
+            };
             let building = has(&|c| !c.serves() && c.age == Age::Serving);
             if !building && !has(&|c| c.serves() && c.age == Age::Serving) {
                 self.build(base, now, duty);
@@ -198,40 +218,80 @@ impl Own {
         }
         let fresh = self.ticks < FIRST_TICKS
             && Duty::ALL.iter().any(|duty| {
-                !self.ever.contains(duty) && (*duty != Duty::Standby || self.pins.backup(base).is_some())
+                !self.ever.contains(duty)
+                    && (*duty != Duty::Standby || self.pins.backup(base).is_some())
             });
-        let mean = if fresh { FIRST_CLOCK_SECONDS } else { CLOCK_SECONDS };
-        base.timers.set(Timer::CircuitClock, now.at.after_seconds(self.clock.exponential(mean)));
+        let mean = if fresh {
+            FIRST_CLOCK_SECONDS
+        } else {
+            CLOCK_SECONDS
+        };
+        base.timers.set(
+            Timer::CircuitClock,
+            now.at.after_seconds(self.clock.exponential(mean)),
+        );
     }
 
     fn build(&mut self, base: &mut Base, now: Now, duty: Duty) {
+        let failures = self.failures.get(&duty).copied().unwrap_or(0);
         let guard = match duty {
             Duty::Standby => self.pins.backup(base),
+            // The guard may have no room; both guards are pinned, so to take turns gives nothing away.
+            _ if failures % 4 >= 2 => self.pins.backup(base).or_else(|| self.pins.guard(base)),
             Duty::Outbound | Duty::Inbound | Duty::Utility => self.pins.guard(base),
         };
         let Some(guard) = guard else { return };
         // Where hops are slower than we are, every second try is at the rates that all of them have room for.
-        let slow = self.failures.get(&duty).is_some_and(|failures| failures % 2 == 1);
-        let factor = if slow { Class::Normal.circuit_factor() } else { base.class.circuit_factor() };
+        let slow = failures % 2 == 1;
+        let may_be_short = base.nodes < TINY && failures >= SHORT_AFTER;
+        let factor = if slow {
+            Class::Normal.circuit_factor()
+        } else {
+            base.class.circuit_factor()
+        };
         let number = self.next_number;
-        let Some(origin) = Origin::start(base, now, number, guard, duty.channel(), duty.rates(factor)) else { return };
+        let Some(origin) = Origin::start(
+            base,
+            now,
+            number,
+            guard,
+            duty.channel(),
+            duty.rates(factor),
+            may_be_short,
+        ) else {
+            return;
+        };
         self.next_number += 1;
         let context = base.fork_context();
         let load = match duty {
             Duty::Outbound => {
                 let clock = base.schedule.fork("spurs", &context);
-                Load::Outbound(Spurs::new(base.class, &clock, base.random.fork("spurs", &context)))
+                let crypto = base.random.fork("spurs", &context);
+                Load::Outbound(Box::new(Spurs::new(base.class, &clock, crypto)))
             }
-            Duty::Inbound | Duty::Standby => Load::Inbound(Inbound::new(base.random.fork("cookie", &context).bytes())),
+            Duty::Inbound | Duty::Standby => {
+                Load::Inbound(Inbound::new(base.random.fork("cookie", &context).bytes()))
+            }
             Duty::Utility => Load::Utility,
         };
         let chaff = base.random.fork("chaff", &context);
-        self.circuits.insert(number, Circuit { origin, duty, load, age: Age::Serving, chaff });
+        self.circuits.insert(
+            number,
+            Circuit {
+                origin,
+                duty,
+                load,
+                age: Age::Serving,
+                chaff,
+            },
+        );
     }
 
     /// A circuit failed or was found dead. The circuit clock builds another.
     fn dead(&mut self, base: &mut Base, now: Now, number: u64) {
-        let Some(circuit) = self.circuits.get(&number) else { return };
+        let Some(circuit) = self.circuits.get(&number) else {
+            return;
+        };
         let duty = circuit.duty;
         if circuit.origin.is_ready() {
             if circuit.age != Age::Retiring {
@@ -244,10 +304,13 @@ impl Own {
     }
 
     fn remove(&mut self, base: &mut Base, now: Now, number: u64) {
-        let Some(circuit) = self.circuits.remove(&number) else { return };
+        let Some(circuit) = self.circuits.remove(&number) else {
+            return;
+        };
         circuit.origin.close(base);
         if let Load::Outbound(_) = circuit.load {
-            (0..crate::wire::circuit::SPUR_SLOTS).for_each(|slot| base.timers.clear(Timer::SpurBirth(number, slot)));
+            (0..crate::wire::circuit::SPUR_SLOTS)
+                .for_each(|slot| base.timers.clear(Timer::SpurBirth(number, slot)));
         }
         if circuit.duty == Duty::Utility && circuit.origin.is_ready() {
             self.utility.circuit_gone();
@@ -257,19 +320,25 @@ impl Own {
 
     /// A block from a guard on an own circuit.
     pub fn block(&mut self, base: &mut Base, now: Now, number: u64, block: &[u8; BLOCK]) {
-        let Some(circuit) = self.circuits.get_mut(&number) else { return };
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
         if circuit.origin.is_ready() {
             if let Some(command) = circuit.origin.open(now, block) {
                 self.command(base, now, number, &command);
             }
             return;
         }
-        let progress = circuit.origin.building(base, now, &mut self.pool, &mut self.pins, block);
+        let progress = circuit
+            .origin
+            .building(base, now, &mut self.pool, &mut self.pins, block);
         self.progress(base, now, number, progress);
     }
 
     pub fn step_overdue(&mut self, base: &mut Base, now: Now, number: u64) {
-        let Some(circuit) = self.circuits.get_mut(&number) else { return };
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
         let progress = circuit.origin.step_overdue(base, now, &mut self.pins);
         self.progress(base, now, number, progress);
     }
@@ -283,14 +352,18 @@ impl Own {
     }
 
     fn ready(&mut self, base: &mut Base, now: Now, number: u64) {
-        let Some(circuit) = self.circuits.get_mut(&number) else { return };
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
         let silence = silence(&circuit.origin);
         if let Some(pace) = &circuit.origin.pace {
             base.timers.set(Timer::OriginTick(number), pace.next());
         }
-        base.timers.set(Timer::OriginSilence(number), now.at.after_seconds(silence));
+        base.timers
+            .set(Timer::OriginSilence(number), now.at.after_seconds(silence));
         let life = self.lives.exponential(LIFE_SECONDS).max(SHORTEST_LIFE);
-        base.timers.set(Timer::OriginLife(number), now.at.after_seconds(life));
+        base.timers
+            .set(Timer::OriginLife(number), now.at.after_seconds(life));
         if let Load::Outbound(spurs) = &mut circuit.load {
             for (slot, birth) in (0..).zip(spurs.births(now.at)) {
                 base.timers.set(Timer::SpurBirth(number, slot), birth);
@@ -303,14 +376,21 @@ impl Own {
     /// Something about which circuits serve changed: successors take over, and the person hears of intro points and spurs.
     fn changed(&mut self, base: &mut Base, now: Now) {
         for duty in Duty::ALL {
-            let newest =
-                self.circuits.iter().rev().find(|(_, c)| c.duty == duty && c.serves()).map(|(number, _)| *number);
+            let newest = self
+                .circuits
+                .iter()
+                .rev()
+                .find(|(_, c)| c.duty == duty && c.serves())
+                .map(|(number, _)| *number);
             let Some(newest) = newest else { continue };
             self.ever.insert(duty);
             for (number, circuit) in self.circuits.range_mut(..newest) {
                 if circuit.duty == duty && circuit.age != Age::Retiring {
                     circuit.age = Age::Retiring;
-                    base.timers.set(Timer::OriginLife(*number), now.at.after_seconds(duty.overlap()));
+                    base.timers.set(
+                        Timer::OriginLife(*number),
+                        now.at.after_seconds(duty.overlap()),
+                    );
                 }
             }
         }
@@ -329,7 +409,11 @@ impl Own {
             base.person(PersonEvent::SpurUp { contact: *contact });
         }
         for contact in self.up.difference(&up) {
-            if self.outbox.remove(contact).is_some_and(|queue| !queue.is_empty()) {
+            if self
+                .outbox
+                .remove(contact)
+                .is_some_and(|queue| !queue.is_empty())
+            {
                 base.person(PersonEvent::NotSent);
             }
             base.person(PersonEvent::SpurDown { contact: *contact });
@@ -340,11 +424,26 @@ impl Own {
     fn tell_points(&mut self, base: &mut Base) {
         let mut points = Vec::new();
         for duty in [Duty::Inbound, Duty::Standby] {
-            for circuit in self.circuits.values().filter(|c| c.duty == duty && c.age != Age::Retiring) {
-                if let (Load::Inbound(Inbound { cookie, established: Some(cookie_key), .. }), Some(end)) =
-                    (&circuit.load, circuit.origin.end())
+            for circuit in self
+                .circuits
+                .values()
+                .filter(|c| c.duty == duty && c.age != Age::Retiring)
+            {
+                if let (
+                    Load::Inbound(Inbound {
+                        cookie,
+                        established: Some(cookie_key),
+                        ..
+                    }),
+                    Some(end),
+                ) = (&circuit.load, circuit.origin.end())
                 {
-                    points.push(IntroPoint { node: end.node, addr: end.addr, cookie_key: *cookie_key, cookie: *cookie });
+                    points.push(IntroPoint {
+                        node: end.node,
+                        addr: end.addr,
+                        cookie_key: *cookie_key,
+                        cookie: *cookie,
+                    });
                 }
             }
         }
@@ -356,7 +455,9 @@ impl Own {
     }
 
     fn command(&mut self, base: &mut Base, now: Now, number: u64, command: &[u8; END]) {
-        let Some(circuit) = self.circuits.get_mut(&number) else { return };
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
         match &mut circuit.load {
             Load::Outbound(spurs) => match OutboundBack::decode(command) {
                 Ok(OutboundBack::Returned { slot, parcel }) => {
@@ -378,13 +479,21 @@ impl Own {
                     }
                 }
                 Ok(InboundBack::Arrived { spur, parcel }) => {
-                    base.person(PersonEvent::Arrived { handle: ReplyHandle { circuit: number, spur }, parcel });
+                    base.person(PersonEvent::Arrived {
+                        handle: ReplyHandle {
+                            circuit: number,
+                            spur,
+                        },
+                        parcel,
+                    });
                 }
                 Ok(InboundBack::Dummy) | Err(_) => {}
             },
             Load::Utility => {
-                if let Ok(UtilityBack::QueryAnswer { asked, sealed }) = UtilityBack::decode(command) {
-                    self.utility.answer(now, base.lan, &mut self.pool, &asked, &sealed);
+                if let Ok(UtilityBack::QueryAnswer { asked, sealed }) = UtilityBack::decode(command)
+                {
+                    self.utility
+                        .answer(now, base.lan, &mut self.pool, &asked, &sealed);
                     self.tell_utility(base);
                 }
             }
@@ -397,10 +506,31 @@ impl Own {
         }
     }
 
+    /// The hops of the own circuits are known, at least.
+    fn fill_pool(&mut self) {
+        let hops: Vec<Peer> = self
+            .circuits
+            .values()
+            .filter(|c| c.serves())
+            .flat_map(|c| c.origin.path())
+            .collect();
+        for peer in hops {
+            self.pool
+                .insert(peer, place(&peer.node, &Address::from(peer.addr), 0));
+        }
+    }
+
     /// An own circuit's clock.
     pub fn tick(&mut self, base: &mut Base, now: Now, number: u64) {
-        let Some(circuit) = self.circuits.get_mut(&number) else { return };
-        let Some(pace) = circuit.origin.pace.as_mut() else { return };
+        if self.pool.len() == 0 {
+            self.fill_pool();
+        }
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        let Some(pace) = circuit.origin.pace.as_mut() else {
+            return;
+        };
         let due = pace.tick(now.at);
         base.timers.set(Timer::OriginTick(number), pace.next());
         if !due {
@@ -409,14 +539,18 @@ impl Own {
         let cell = match &mut circuit.load {
             Load::Outbound(spurs) => {
                 let dummy = spurs.dummy(&mut circuit.chaff);
-                let real = spurs.tell(now.at).or_else(|| parcel(&mut self.outbox, &mut self.turn, spurs));
+                let real = spurs
+                    .tell(now.at)
+                    .or_else(|| parcel(&mut self.outbox, &mut self.turn, spurs));
                 real.unwrap_or(dummy).encode()
             }
             Load::Inbound(inbound) => inbound.next(&self.tokens).encode(),
             Load::Utility if circuit.age == Age::Retiring => UtilityForward::Dummy.encode(),
             Load::Utility => {
                 let patience = QUERY_SECONDS + QUERY_GAPS / circuit.origin.rates().back_rate();
-                self.utility.next(now, base.lan, &mut self.pool, patience).encode()
+                self.utility
+                    .next(now, base.lan, &mut self.pool, patience)
+                    .encode()
             }
         };
         let sent = circuit.origin.send(base, &cell);
@@ -427,7 +561,9 @@ impl Own {
     }
 
     pub fn silence(&mut self, base: &mut Base, now: Now, number: u64) {
-        let Some(circuit) = self.circuits.get(&number) else { return };
+        let Some(circuit) = self.circuits.get(&number) else {
+            return;
+        };
         let until = circuit.origin.heard.after_seconds(silence(&circuit.origin));
         if until <= now.at {
             self.dead(base, now, number);
@@ -438,7 +574,9 @@ impl Own {
 
     /// A circuit's life is over, or the time beside its successor.
     pub fn life_over(&mut self, base: &mut Base, now: Now, number: u64) {
-        let Some(circuit) = self.circuits.get_mut(&number) else { return };
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
         match circuit.age {
             Age::Serving => circuit.age = Age::Expired,
             Age::Expired => {}
@@ -447,8 +585,12 @@ impl Own {
     }
 
     pub fn spur_birth(&mut self, base: &mut Base, now: Now, number: u64, slot: u8) {
-        let Some(circuit) = self.circuits.get_mut(&number) else { return };
-        let Load::Outbound(spurs) = &mut circuit.load else { return };
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        let Load::Outbound(spurs) = &mut circuit.load else {
+            return;
+        };
         let end = spurs.birth(now.at, slot, &self.pool, &self.wanted);
         base.timers.set(Timer::SpurBirth(number, slot), end);
         self.tell_spurs(base);
@@ -479,7 +621,11 @@ impl Own {
 
     /// False if the circuit is gone or the queue full.
     pub fn send_reply(&mut self, handle: ReplyHandle, parcel: Box<[u8; PARCEL]>) -> bool {
-        match self.circuits.get_mut(&handle.circuit).map(|circuit| &mut circuit.load) {
+        match self
+            .circuits
+            .get_mut(&handle.circuit)
+            .map(|circuit| &mut circuit.load)
+        {
             Some(Load::Inbound(inbound)) => inbound.answer(handle.spur, parcel),
             _ => false,
         }
@@ -494,7 +640,13 @@ impl Own {
         self.tell_utility(base);
     }
 
-    pub fn publish(&mut self, base: &mut Base, id: u64, key: [u8; 32], value: Box<[u8; crate::wire::size::VALUE]>) {
+    pub fn publish(
+        &mut self,
+        base: &mut Base,
+        id: u64,
+        key: [u8; 32],
+        value: Box<[u8; crate::wire::size::VALUE]>,
+    ) {
         self.utility.publish(id, key, value);
         self.tell_utility(base);
     }
@@ -517,7 +669,7 @@ impl Own {
     }
 
     /// The path of each own circuit that serves, by role, for tests and the simulator.
-    pub fn paths(&self) -> Vec<(&'static str, Vec<crate::wire::peer::Peer>)> {
+    pub fn paths(&self) -> Vec<(&'static str, Vec<Peer>)> {
         self.circuits
             .values()
             .filter(|c| c.serves() && c.age != Age::Retiring)
@@ -529,7 +681,11 @@ impl Own {
     pub fn online(&self) -> bool {
         [Duty::Outbound, Duty::Inbound, Duty::Utility]
             .iter()
-            .all(|duty| self.circuits.values().any(|c| c.duty == *duty && c.serves()))
+            .all(|duty| {
+                self.circuits
+                    .values()
+                    .any(|c| c.duty == *duty && c.serves())
+            })
     }
 }
 
@@ -545,7 +701,10 @@ fn parcel(
 ) -> Option<OutboundForward> {
     let up: BTreeSet<ContactTag> = spurs.up().collect();
     let waits = |contact: &ContactTag| outbox.get(contact).is_some_and(|queue| !queue.is_empty());
-    let contact = *up.range(*turn..).find(|c| waits(c)).or_else(|| up.iter().find(|c| waits(c)))?;
+    let contact = *up
+        .range(*turn..)
+        .find(|c| waits(c))
+        .or_else(|| up.iter().find(|c| waits(c)))?;
     *turn = ContactTag(contact.0.wrapping_add(1));
     let next = outbox.get_mut(&contact)?.pop_front()?;
     spurs.deliver(contact, next)

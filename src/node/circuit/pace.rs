@@ -21,25 +21,18 @@ pub struct Pace {
 impl Pace {
     /// `rate` in ticks per second, steady; the first `BOOST_SECONDS` after `now` at `BOOST` times that.
     pub fn new(stream: Stream, rate: f64, now: Moment) -> Pace {
-        let mut pace = Pace { stream, rate, boost_until: now.after_seconds(BOOST_SECONDS), next: now };
-        pace.next = pace.draw(now);
-        pace
-    }
-
-    /// A clock of one rate for all its life.
-    pub fn steady(stream: Stream, rate: f64, now: Moment) -> Pace {
-        let mut pace = Pace { stream, rate, boost_until: now, next: now };
+        let mut pace = Pace {
+            stream,
+            rate,
+            boost_until: now.after_seconds(BOOST_SECONDS),
+            next: now,
+        };
         pace.next = pace.draw(now);
         pace
     }
 
     pub fn next(&self) -> Moment {
         self.next
-    }
-
-    /// Mean gap in seconds, once steady.
-    pub fn mean_gap(&self) -> f64 {
-        1.0 / self.rate
     }
 
     /// True once for each tick that is due. A clock that was not looked at for long does not catch up in a burst.
@@ -57,7 +50,11 @@ impl Pace {
         let mass = self.stream.exponential(1.0);
         let boosted = self.boost_until.since(from).as_secs_f64();
         let fast = self.rate * BOOST;
-        let gap = if mass <= boosted * fast { mass / fast } else { boosted + (mass - boosted * fast) / self.rate };
+        let gap = if mass <= boosted * fast {
+            mass / fast
+        } else {
+            boosted + (mass - boosted * fast) / self.rate
+        };
         from.after_seconds(gap)
     }
 }
@@ -92,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_asleep_does_not_catch_up() {
-        let mut pace = Pace::steady(Stream::from_seed([1; 32]), 10.0, Moment(0));
+        let mut pace = Pace::new(Stream::from_seed([1; 32]), 10.0, Moment(0));
         let late = Moment(0).after_seconds(100.0);
         let burst = (0..1000).take_while(|_| pace.tick(late)).count();
         assert!(burst <= 2, "{burst} ticks at once");

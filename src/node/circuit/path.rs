@@ -46,7 +46,10 @@ pub(super) struct Pins {
 }
 
 fn link_of(base: &Base, node: &NodeId) -> Option<AssocId> {
-    base.links.iter().find(|(_, link)| link.peer.node == *node).map(|(assoc, _)| *assoc)
+    base.links
+        .iter()
+        .find(|(_, link)| link.peer.node == *node)
+        .map(|(assoc, _)| *assoc)
 }
 
 impl Pins {
@@ -56,7 +59,12 @@ impl Pins {
             let Some(held) = pin else { continue };
             if link_of(base, &held.node).is_some() {
                 held.gone_since = None;
-            } else if now >= held.gone_since.get_or_insert(now).after_seconds(GUARD_PATIENCE) {
+            } else if now
+                >= held
+                    .gone_since
+                    .get_or_insert(now)
+                    .after_seconds(GUARD_PATIENCE)
+            {
                 self.second.remove(&held.node);
                 *pin = None;
             }
@@ -64,15 +72,29 @@ impl Pins {
         if self.primary.is_none() {
             self.primary = self.backup.take();
         }
-        let candidates = base.guards.iter().filter(|guard| base.links.contains_key(&guard.assoc)).map(|guard| guard.peer.node);
+        let candidates = base
+            .guards
+            .iter()
+            .filter(|guard| base.links.contains_key(&guard.assoc))
+            .map(|guard| guard.peer.node);
         for node in candidates {
-            let held = [&self.primary, &self.backup].into_iter().flatten().any(|pin| pin.node == node);
+            let held = [&self.primary, &self.backup]
+                .into_iter()
+                .flatten()
+                .any(|pin| pin.node == node);
             if held {
                 continue;
             }
-            let free = if self.primary.is_none() { &mut self.primary } else { &mut self.backup };
+            let free = if self.primary.is_none() {
+                &mut self.primary
+            } else {
+                &mut self.backup
+            };
             if free.is_none() {
-                *free = Some(Pin { node, gone_since: None });
+                *free = Some(Pin {
+                    node,
+                    gone_since: None,
+                });
             }
         }
     }

@@ -14,8 +14,9 @@ use crate::wire::position::Position;
 pub const MAX_RECORDS: usize = 4096;
 /// With fewer records than this no candidate is refused for being unknown.
 pub const SMALL: usize = 16;
-/// Unanswered queries in a row after which a record goes.
+/// Unanswered queries in a row after which a record goes; more of them while there are few records, for a lost cell is likelier than a lost node.
 const MAX_SILENCES: u8 = 2;
+const MAX_SILENCES_SMALL: u8 = 6;
 
 struct Entry {
     peer: Peer,
@@ -34,7 +35,13 @@ pub(super) struct Pool {
 
 impl Pool {
     pub fn new(own: NodeId) -> Pool {
-        Pool { own, entries: BTreeMap::new(), ring: BTreeMap::new(), ages: BTreeMap::new(), clock: 0 }
+        Pool {
+            own,
+            entries: BTreeMap::new(),
+            ring: BTreeMap::new(),
+            ages: BTreeMap::new(),
+            clock: 0,
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -64,7 +71,15 @@ impl Pool {
         self.clock += 1;
         self.ring.insert(position, peer.node);
         self.ages.insert(self.clock, peer.node);
-        self.entries.insert(peer.node, Entry { peer, position, age: self.clock, silences: 0 });
+        self.entries.insert(
+            peer.node,
+            Entry {
+                peer,
+                position,
+                age: self.clock,
+                silences: 0,
+            },
+        );
     }
 
     pub fn remove(&mut self, node: &NodeId) {
@@ -83,9 +98,14 @@ impl Pool {
 
     /// It did not answer a query in time.
     pub fn silent(&mut self, node: &NodeId) {
+        let most = if self.entries.len() <= SMALL {
+            MAX_SILENCES_SMALL
+        } else {
+            MAX_SILENCES
+        };
         if let Some(entry) = self.entries.get_mut(node) {
             entry.silences += 1;
-            if entry.silences >= MAX_SILENCES {
+            if entry.silences >= most {
                 self.remove(node);
             }
         }
@@ -105,16 +125,28 @@ impl Pool {
         take: impl Fn(&NodeId) -> bool,
     ) -> Vec<(Peer, Position)> {
         let after = self.ring.range(*key..).chain(self.ring.range(..*key));
-        let before = self.ring.range(..*key).rev().chain(self.ring.range(*key..).rev());
+        let before = self
+            .ring
+            .range(..*key)
+            .rev()
+            .chain(self.ring.range(*key..).rev());
         let near = |side: &mut dyn Iterator<Item = (&Position, &NodeId)>| -> Vec<Position> {
-            side.filter(|(_, node)| take(node)).take(count).map(|(position, _)| *position).collect()
+            side.filter(|(_, node)| take(node))
+                .take(count)
+                .map(|(position, _)| *position)
+                .collect()
         };
         let mut found = near(&mut { after });
         found.extend(near(&mut { before }));
         found.sort_by_key(|position| (position.distance(key), *position));
         found.dedup();
         found.truncate(count);
-        found.iter().filter_map(|position| Some((self.entries.get(self.ring.get(position)?)?.peer, *position))).collect()
+        found
+            .iter()
+            .filter_map(|position| {
+                Some((self.entries.get(self.ring.get(position)?)?.peer, *position))
+            })
+            .collect()
     }
 }
 
@@ -125,7 +157,10 @@ mod tests {
 
     fn peer(random: &mut Stream, port: u16) -> Peer {
         let node = NodeKey::generate(random).id();
-        Peer { node, addr: std::net::SocketAddr::from(([127, 0, 0, 1], port)) }
+        Peer {
+            node,
+            addr: std::net::SocketAddr::from(([127, 0, 0, 1], port)),
+        }
     }
 
     #[test]
@@ -138,7 +173,10 @@ mod tests {
             pool.insert(new, place(first));
         }
         let ports = |key: u8, count| -> Vec<u16> {
-            pool.closest(&place(key), count, |_| true).iter().map(|(peer, _)| peer.addr.port()).collect()
+            pool.closest(&place(key), count, |_| true)
+                .iter()
+                .map(|(peer, _)| peer.addr.port())
+                .collect()
         };
         assert_eq!(ports(0, 3), [2, 250, 10]);
         assert_eq!(ports(255, 2), [2, 250]);
@@ -157,9 +195,13 @@ mod tests {
             pool.insert(one, Position(random.bytes()));
         }
         assert_eq!(pool.len(), 1);
-        pool.silent(&one.node);
+        for _ in 1..MAX_SILENCES_SMALL {
+            pool.silent(&one.node);
+        }
         pool.answered(&one.node);
-        pool.silent(&one.node);
+        for _ in 1..MAX_SILENCES_SMALL {
+            pool.silent(&one.node);
+        }
         assert_eq!(pool.len(), 1);
         pool.silent(&one.node);
         assert_eq!(pool.len(), 0);

@@ -31,7 +31,9 @@ fn packed(point: &Point, sealed: &[u8]) -> Box<[u8; SEALED]> {
 }
 
 fn body(opened: &Zeroizing<Vec<u8>>) -> Result<Box<[u8; QUERY]>, Rejected> {
-    <[u8; QUERY]>::try_from(&opened[..]).map(Box::new).map_err(|_| Rejected)
+    <[u8; QUERY]>::try_from(&opened[..])
+        .map(Box::new)
+        .map_err(|_| Rejected)
 }
 
 fn answer_transcript(request: &[u8; 32]) -> Transcript {
@@ -47,13 +49,23 @@ impl Asked {
         random: &mut Stream,
     ) -> Result<(Asked, Box<[u8; SEALED]>), Rejected> {
         let throwaway = Ephemeral::generate(random);
-        let agreed =
-            one_pass_anonymous_to(&throwaway, node.point(), Transcript::new("paratox sealed request"))?;
+        let agreed = one_pass_anonymous_to(
+            &throwaway,
+            node.point(),
+            Transcript::new("paratox sealed request"),
+        )?;
         let mut sealed = body.to_vec();
         OneTimeKey::from(agreed.key("request")).seal(&[], &mut sealed);
         let sealed = packed(throwaway.public(), &sealed);
         let request = hash(&[&sealed[..]]);
-        Ok((Asked { node, throwaway, request }, sealed))
+        Ok((
+            Asked {
+                node,
+                throwaway,
+                request,
+            },
+            sealed,
+        ))
     }
 
     /// The name of the request: its first 33 bytes.
@@ -63,8 +75,12 @@ impl Asked {
 
     pub fn open(&self, sealed: &[u8; SEALED]) -> Result<Box<[u8; QUERY]>, Rejected> {
         let answer = Point::decode(&sealed[..POINT]).map_err(|_| Rejected)?;
-        let agreed =
-            anonymous_to(&self.throwaway, self.node.point(), &answer, answer_transcript(&self.request))?;
+        let agreed = anonymous_to(
+            &self.throwaway,
+            self.node.point(),
+            &answer,
+            answer_transcript(&self.request),
+        )?;
         body(&OneTimeKey::from(agreed.key("answer")).open(&[], &sealed[POINT..])?)
     }
 }
@@ -76,12 +92,21 @@ pub(super) struct Question {
 }
 
 impl Question {
-    pub fn open(own: &NodeKey, sealed: &[u8; SEALED]) -> Result<(Question, Box<[u8; QUERY]>), Rejected> {
+    pub fn open(
+        own: &NodeKey,
+        sealed: &[u8; SEALED],
+    ) -> Result<(Question, Box<[u8; QUERY]>), Rejected> {
         let throwaway = Point::decode(&sealed[..POINT]).map_err(|_| Rejected)?;
         let agreed =
             one_pass_anonymous_from(own, &throwaway, Transcript::new("paratox sealed request"))?;
         let body = body(&OneTimeKey::from(agreed.key("request")).open(&[], &sealed[POINT..])?)?;
-        Ok((Question { throwaway, request: hash(&[&sealed[..]]) }, body))
+        Ok((
+            Question {
+                throwaway,
+                request: hash(&[&sealed[..]]),
+            },
+            body,
+        ))
     }
 
     pub fn answer(
@@ -92,7 +117,12 @@ impl Question {
     ) -> Result<Box<[u8; SEALED]>, Rejected> {
         let ephemeral = Ephemeral::generate(random);
         let public = *ephemeral.public();
-        let agreed = anonymous_from(own, ephemeral, &self.throwaway, answer_transcript(&self.request))?;
+        let agreed = anonymous_from(
+            own,
+            ephemeral,
+            &self.throwaway,
+            answer_transcript(&self.request),
+        )?;
         let mut sealed = body.to_vec();
         OneTimeKey::from(agreed.key("answer")).seal(&[], &mut sealed);
         Ok(packed(&public, &sealed))
@@ -111,7 +141,9 @@ mod tests {
         let (second, _) = Asked::new(key.id(), &[7; QUERY], &mut random).expect("a valid node");
         let (question, body) = Question::open(&key, &sealed).expect("sealed to this node");
         assert_eq!(*body, [7; QUERY]);
-        let answer = question.answer(&key, &[8; QUERY], &mut random).expect("a valid key");
+        let answer = question
+            .answer(&key, &[8; QUERY], &mut random)
+            .expect("a valid key");
         assert_eq!(*first.open(&answer).expect("the answer to it"), [8; QUERY]);
         assert!(second.open(&answer).is_err());
     }
@@ -124,7 +156,9 @@ mod tests {
         let (asked, sealed) = Asked::new(key.id(), &[7; QUERY], &mut random).expect("a valid node");
         assert!(Question::open(&other, &sealed).is_err());
         let (question, _) = Question::open(&key, &sealed).expect("sealed to this node");
-        let answer = question.answer(&key, &[8; QUERY], &mut random).expect("a valid key");
+        let answer = question
+            .answer(&key, &[8; QUERY], &mut random)
+            .expect("a valid key");
         for i in (0..SEALED).step_by(11) {
             let (mut bad_request, mut bad_answer) = (sealed.clone(), answer.clone());
             bad_request[i] ^= 1;

@@ -25,11 +25,17 @@ pub enum Verdict {
 
 impl Seen {
     pub fn new() -> Seen {
-        Seen { table: Vec::new(), count: 0 }
+        Seen {
+            table: Vec::new(),
+            count: 0,
+        }
     }
 
     pub fn check(&mut self, block: &[u8; crate::wire::size::BLOCK]) -> Verdict {
-        let prefix = u64::from_be_bytes([block[0], block[1], block[2], block[3], block[4], block[5], block[6], block[7]]).max(1);
+        let prefix = u64::from_be_bytes([
+            block[0], block[1], block[2], block[3], block[4], block[5], block[6], block[7],
+        ])
+        .max(1);
         if self.table.len() < 2 * (self.count + 1) {
             let old = std::mem::take(&mut self.table);
             self.table = vec![0; (old.len() * 2).max(FIRST_SIZE)];
@@ -44,7 +50,11 @@ impl Seen {
         }
         self.table[at] = prefix;
         self.count += 1;
-        if self.count >= MAX_BLOCKS { Verdict::Full } else { Verdict::New }
+        if self.count >= MAX_BLOCKS {
+            Verdict::Full
+        } else {
+            Verdict::New
+        }
     }
 
     /// Where `prefix` is or belongs. The table is never full, so the walk ends.
@@ -70,7 +80,11 @@ mod tests {
         let mut kept = Vec::new();
         for i in 1..=MAX_BLOCKS {
             let block = stream.bytes();
-            let expected = if i == MAX_BLOCKS { Verdict::Full } else { Verdict::New };
+            let expected = if i == MAX_BLOCKS {
+                Verdict::Full
+            } else {
+                Verdict::New
+            };
             assert_eq!(seen.check(&block), expected, "block {i}");
             if i % 997 == 0 {
                 kept.push(block);

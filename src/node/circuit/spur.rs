@@ -26,8 +26,12 @@ fn first_within(class: Class) -> f64 {
         Class::Normal => 30.0,
     }
 }
-/// Mean life in seconds of a circuit's first spurs: a contact that begins to wait in a fresh network is reached in seconds. Always.
-const FIRST_LIFE: f64 = 15.0;
+/// Mean life in seconds of the spurs born in a circuit's first `YOUNG_SECONDS`: a contact that begins to wait soon after a start is
+/// reached in seconds. Always, whoever waits.
+const YOUNG_LIFE: f64 = 15.0;
+const YOUNG_SECONDS: f64 = 90.0;
+/// A contact whose spur ends within so many seconds may have the next one already.
+const OVERLAP_SECONDS: f64 = 8.0;
 /// No spur is shorter than its own opening.
 const SHORTEST_LIFE: f64 = 2.0;
 /// Seconds without word from the end until it is told again, and how often.
@@ -36,7 +40,10 @@ const TELLS: u8 = 3;
 
 enum State {
     /// The end is to be told.
-    Telling { tells: u8, at: Moment },
+    Telling {
+        tells: u8,
+        at: Moment,
+    },
     Up,
     /// The end could not make it. The slot waits for its clock.
     Failed,
@@ -52,12 +59,13 @@ struct Spur {
 struct Slot {
     /// Draws lives, offsets and random targets; nothing else touches it.
     clock: Stream,
-    births: u32,
+    ends: Moment,
     spur: Option<Spur>,
 }
 
 pub(super) struct Spurs {
     class: Class,
+    young_until: Moment,
     slots: [Slot; SPUR_SLOTS as usize],
     crypto: Stream,
     /// Where the next look for something to tell starts.
@@ -67,13 +75,24 @@ pub(super) struct Spurs {
 impl Spurs {
     /// The clock is the circuit's own; `crypto` makes throwaway keys.
     pub fn new(class: Class, clock: &Stream, crypto: Stream) -> Spurs {
-        let slot = |n: u8| Slot { clock: clock.fork("spur slot", &[n]), births: 0, spur: None };
-        Spurs { class, slots: [slot(0), slot(1), slot(2), slot(3)], crypto, turn: 0 }
+        let slot = |n: u8| Slot {
+            clock: clock.fork("spur slot", &[n]),
+            ends: Moment(0),
+            spur: None,
+        };
+        Spurs {
+            class,
+            young_until: Moment(0),
+            slots: [slot(0), slot(1), slot(2), slot(3)],
+            crypto,
+            turn: 0,
+        }
     }
 
     /// When each slot's first spur is born. Asked once, when the circuit is ready.
     pub fn births(&mut self, now: Moment) -> [Moment; SPUR_SLOTS as usize] {
         let within = first_within(self.class);
+        self.young_until = now.after_seconds(YOUNG_SECONDS);
         std::array::from_fn(|n| now.after_seconds(self.slots[n].clock.unit() * within))
     }
 
@@ -83,36 +102,59 @@ impl Spurs {
             .slots
             .iter()
             .enumerate()
-            .filter(|(n, _)| *n != usize::from(slot))
+            .filter(|(n, held)| {
+                *n != usize::from(slot) && held.ends > now.after_seconds(OVERLAP_SECONDS)
+            })
             .filter_map(|(_, slot)| slot.spur.as_ref()?.contact.as_ref().map(|(tag, _)| *tag))
             .collect();
-        let class = self.class;
-        let Some(slot) = self.slots.get_mut(usize::from(slot)) else { return Moment::NEVER };
-        let mean = if slot.births == 0 { FIRST_LIFE } else { class.spur_life() };
-        slot.births = slot.births.saturating_add(1);
+        let mean = if now < self.young_until {
+            YOUNG_LIFE
+        } else {
+            self.class.spur_life()
+        };
+        let Some(slot) = self.slots.get_mut(usize::from(slot)) else {
+            return Moment::NEVER;
+        };
         // Drawn in any case, so that a waiting contact shifts nothing.
         let life = slot.clock.exponential(mean).max(SHORTEST_LIFE);
         let random = pool.random(&mut slot.clock);
         let throwaway = Ephemeral::generate(&mut self.crypto);
-        let real = wanted.iter().filter(|target| !served.contains(&target.contact)).find_map(|target| {
-            let sealer = CookieSealer::new(&throwaway, &target.cookie_key, target.credential).ok()?;
-            Some((Peer { node: target.node, addr: target.addr }, Some((target.contact, sealer))))
-        });
-        slot.spur = real.or(random.map(|peer| (peer, None))).map(|(target, contact)| Spur {
-            key: *throwaway.public(),
-            target,
-            contact,
-            state: State::Telling { tells: 0, at: now },
-        });
-        now.after_seconds(life)
+        let real = wanted
+            .iter()
+            .filter(|target| !served.contains(&target.contact))
+            .find_map(|target| {
+                let sealer =
+                    CookieSealer::new(&throwaway, &target.cookie_key, target.credential).ok()?;
+                Some((
+                    Peer {
+                        node: target.node,
+                        addr: target.addr,
+                    },
+                    Some((target.contact, sealer)),
+                ))
+            });
+        slot.spur = real
+            .or(random.map(|peer| (peer, None)))
+            .map(|(target, contact)| Spur {
+                key: *throwaway.public(),
+                target,
+                contact,
+                state: State::Telling { tells: 0, at: now },
+            });
+        slot.ends = now.after_seconds(life);
+        slot.ends
     }
 
     /// What the end is to be told about spurs now, if anything.
     pub fn tell(&mut self, now: Moment) -> Option<OutboundForward> {
         for step in 0..SPUR_SLOTS {
             let at = (self.turn + step) % SPUR_SLOTS;
-            let Some(spur) = &mut self.slots[usize::from(at)].spur else { continue };
-            let State::Telling { tells, at: when } = &mut spur.state else { continue };
+            let Some(spur) = &mut self.slots[usize::from(at)].spur else {
+                continue;
+            };
+            let State::Telling { tells, at: when } = &mut spur.state else {
+                continue;
+            };
             if *when > now {
                 continue;
             }
@@ -124,14 +166,22 @@ impl Spurs {
             *when = now.after_seconds(AGAIN_SECONDS);
             self.turn = at + 1;
             let addr = Address::from(spur.target.addr);
-            return Some(OutboundForward::SpurOpen { slot: at, node: spur.target.node, addr, key: spur.key });
+            return Some(OutboundForward::SpurOpen {
+                slot: at,
+                node: spur.target.node,
+                addr,
+                key: Box::new(spur.key),
+            });
         }
         None
     }
 
     /// The end said how a spur is.
     pub fn state(&mut self, slot: u8, key: &Point, up: bool) {
-        if let Some(spur) = self.slots.get_mut(usize::from(slot)).and_then(|slot| slot.spur.as_mut())
+        if let Some(spur) = self
+            .slots
+            .get_mut(usize::from(slot))
+            .and_then(|slot| slot.spur.as_mut())
             && spur.key == *key
         {
             spur.state = if up { State::Up } else { State::Failed };
@@ -141,24 +191,46 @@ impl Spurs {
     /// Contacts with a spur that is up.
     pub fn up(&self) -> impl Iterator<Item = ContactTag> {
         self.slots.iter().filter_map(|slot| match &slot.spur {
-            Some(Spur { contact: Some((tag, _)), state: State::Up, .. }) => Some(*tag),
+            Some(Spur {
+                contact: Some((tag, _)),
+                state: State::Up,
+                ..
+            }) => Some(*tag),
             _ => None,
         })
     }
 
     /// The contact that a spur's slot serves.
     pub fn contact(&self, slot: u8) -> Option<ContactTag> {
-        self.slots.get(usize::from(slot))?.spur.as_ref()?.contact.as_ref().map(|(tag, _)| *tag)
+        self.slots
+            .get(usize::from(slot))?
+            .spur
+            .as_ref()?
+            .contact
+            .as_ref()
+            .map(|(tag, _)| *tag)
     }
 
     /// A real delivery to this contact, if it has a spur that is up.
-    pub fn deliver(&mut self, contact: ContactTag, parcel: Box<[u8; PARCEL]>) -> Option<OutboundForward> {
-        self.slots.iter_mut().enumerate().find_map(|(slot, held)| match &mut held.spur {
-            Some(Spur { contact: Some((tag, sealer)), state: State::Up, .. }) if *tag == contact => {
-                let block = sealer.seal(&parcel);
-                Some(OutboundForward::Deliver { slot: slot as u8, block, parcel: parcel.clone() })
-            }
-            _ => None,
+    pub fn deliver(
+        &mut self,
+        contact: ContactTag,
+        parcel: Box<[u8; PARCEL]>,
+    ) -> Option<OutboundForward> {
+        // Two for a moment, when the next spur is there before the last one ends: the one that stays longer.
+        let fits = |held: &Slot| matches!(&held.spur, Some(Spur { contact: Some((tag, _)), state: State::Up, .. }) if *tag == contact);
+        let (slot, held) = self
+            .slots
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, held)| fits(held))
+            .max_by_key(|(_, held)| held.ends)?;
+        let (_, sealer) = held.spur.as_mut()?.contact.as_mut()?;
+        let block = sealer.seal(&parcel);
+        Some(OutboundForward::Deliver {
+            slot: slot as u8,
+            block,
+            parcel,
         })
     }
 
@@ -167,13 +239,22 @@ impl Spurs {
         let up: Vec<u8> = (0..SPUR_SLOTS)
             .filter(|slot| {
                 let spur = &self.slots[usize::from(*slot)].spur;
-                spur.as_ref().is_some_and(|spur| matches!(spur.state, State::Up))
+                spur.as_ref()
+                    .is_some_and(|spur| matches!(spur.state, State::Up))
             })
             .collect();
         // The same draws whatever is up.
-        let (pick, block, parcel) = (chaff.below(u64::from(SPUR_SLOTS) * 3), chaff.bytes(), chaff.bytes());
+        let (pick, block, parcel) = (
+            chaff.below(u64::from(SPUR_SLOTS) * 3),
+            chaff.bytes(),
+            chaff.bytes(),
+        );
         match up.get(pick as usize % up.len().max(1)) {
-            Some(slot) => OutboundForward::Deliver { slot: *slot, block: Box::new(block), parcel: Box::new(parcel) },
+            Some(slot) => OutboundForward::Deliver {
+                slot: *slot,
+                block: Box::new(block),
+                parcel: Box::new(parcel),
+            },
             None => OutboundForward::Dummy,
         }
     }
@@ -200,7 +281,11 @@ mod tests {
             cookie_key: *CookieKey::generate(&mut random).public(),
             credential: [1; 16],
         };
-        let spurs = Spurs::new(Class::Fast, &random.fork("clock", b""), random.fork("crypto", b""));
+        let spurs = Spurs::new(
+            Class::Fast,
+            &random.fork("clock", b""),
+            random.fork("crypto", b""),
+        );
         (spurs, pool, target, random)
     }
 
@@ -209,7 +294,9 @@ mod tests {
         let run = |wanted: bool| -> Vec<Moment> {
             let (mut spurs, pool, target, _) = bench();
             let wants = if wanted { vec![target] } else { Vec::new() };
-            (0..40u8).map(|n| spurs.birth(Moment(u64::from(n) * 1_000_000), n % 4, &pool, &wants)).collect()
+            (0..40u8)
+                .map(|n| spurs.birth(Moment(u64::from(n) * 1_000_000), n % 4, &pool, &wants))
+                .collect()
         };
         assert_eq!(run(false), run(true));
     }
@@ -218,19 +305,30 @@ mod tests {
     fn a_waiting_contact_takes_one_slot_and_gets_deliveries_once_it_is_up() {
         let (mut spurs, pool, target, _) = bench();
         for slot in 0..4 {
-            spurs.birth(Moment(0), slot, &pool, &[target]);
+            // A slot whose spur is about to end does not count as serving.
+            while spurs.birth(Moment(0), slot, &pool, &[target])
+                < Moment(0).after_seconds(OVERLAP_SECONDS)
+            {}
         }
         let mut told = Vec::new();
-        while let Some(OutboundForward::SpurOpen { slot, node, key, .. }) = spurs.tell(Moment(0)) {
-            told.push((slot, node, key));
+        while let Some(OutboundForward::SpurOpen {
+            slot, node, key, ..
+        }) = spurs.tell(Moment(0))
+        {
+            told.push((slot, node, *key));
         }
-        let to_contact: Vec<_> = told.iter().filter(|(_, node, _)| *node == target.node).collect();
+        let to_contact: Vec<_> = told
+            .iter()
+            .filter(|(_, node, _)| *node == target.node)
+            .collect();
         assert_eq!((told.len(), to_contact.len()), (4, 1));
         let parcel = Box::new([2; PARCEL]);
         assert!(spurs.deliver(target.contact, parcel.clone()).is_none());
         let (slot, _, key) = *to_contact[0];
         spurs.state(slot, &key, true);
         assert_eq!(spurs.up().collect::<Vec<_>>(), [target.contact]);
-        assert!(matches!(spurs.deliver(target.contact, parcel), Some(OutboundForward::Deliver { slot: s, .. }) if s == slot));
+        assert!(
+            matches!(spurs.deliver(target.contact, parcel), Some(OutboundForward::Deliver { slot: s, .. }) if s == slot)
+        );
     }
 }

@@ -78,7 +78,11 @@ impl Utility {
     }
 
     pub fn fetch(&mut self, id: u64, key: [u8; 32]) {
-        self.add(id, Operation::new(Position(key), Goal::Fetch), PersonEvent::Fetched { id, value: None });
+        self.add(
+            id,
+            Operation::new(Position(key), Goal::Fetch),
+            PersonEvent::Fetched { id, value: None },
+        );
     }
 
     pub fn publish(&mut self, id: u64, key: [u8; 32], value: Box<[u8; VALUE]>) {
@@ -108,7 +112,8 @@ impl Utility {
         // Drawn in any case, so that a waiting operation shifts nothing.
         let random_key = Position(self.cover.bytes());
         let random_query: [u8; 8] = self.cover.bytes();
-        let Some((owner, to, request, half)) = self.choose(kind, pool, random_key, random_query) else {
+        let Some((owner, to, request, half)) = self.choose(kind, pool, random_key, random_query)
+        else {
             return UtilityForward::Dummy;
         };
         if self.on_their_way.len() >= MAX_ON_THEIR_WAY {
@@ -123,9 +128,20 @@ impl Utility {
             return UtilityForward::Dummy;
         };
         let until = now.at.after_seconds(patience);
-        let way = OnItsWay { owner, to, kind, half, until, asked };
+        let way = OnItsWay {
+            owner,
+            to,
+            kind,
+            half,
+            until,
+            asked,
+        };
         self.on_their_way.insert(way.asked.name(), way);
-        UtilityForward::Query { node: to.node, addr, sealed }
+        UtilityForward::Query {
+            node: to.node,
+            addr,
+            sealed,
+        }
     }
 
     /// A real query of this kind if one waits, else the cover's, else a question about a random key.
@@ -137,19 +153,33 @@ impl Utility {
         random_query: [u8; 8],
     ) -> Option<(Owner, Peer, Request, Half)> {
         for id in &self.order {
-            if let Some((to, request, half)) = self.real.get_mut(id).and_then(|op| op.next(kind, pool, &mut self.crypto)) {
+            if let Some((to, request, half)) = self
+                .real
+                .get_mut(id)
+                .and_then(|op| op.next(kind, pool, &mut self.crypto))
+            {
                 return Some((Owner::Real(*id), to, request, half));
             }
         }
-        for (id, cover) in [&mut self.cover_fetch, &mut self.cover_publish].into_iter().flatten() {
+        for (id, cover) in [&mut self.cover_fetch, &mut self.cover_publish]
+            .into_iter()
+            .flatten()
+        {
             if let Some((to, request, half)) = cover.next(kind, pool, &mut self.crypto) {
                 return Some((Owner::Cover(*id), to, request, half));
             }
         }
         let (to, _) = *pool.closest(&random_key, 1, |_| true).first()?;
         let request = match kind {
-            Kind::Find => Request::Find { query: random_query, key: random_key.0 },
-            Kind::Get | Kind::Put => Request::Get { query: random_query, key: random_key.0, index: random_query[0] & 1 },
+            Kind::Find => Request::Find {
+                query: random_query,
+                key: random_key.0,
+            },
+            Kind::Get | Kind::Put => Request::Get {
+                query: random_query,
+                key: random_key.0,
+                index: random_query[0] & 1,
+            },
         };
         Some((Owner::Nobody, to, request, Half::First))
     }
@@ -157,7 +187,10 @@ impl Utility {
     fn keep_cover(&mut self, unix: UnixMs) {
         if self.cover_fetch.is_none() {
             self.covers += 1;
-            self.cover_fetch = Some((self.covers, Operation::new(Position(self.cover.bytes()), Goal::Fetch)));
+            self.cover_fetch = Some((
+                self.covers,
+                Operation::new(Position(self.cover.bytes()), Goal::Fetch),
+            ));
         }
         if self.cover_publish.is_none() {
             self.covers += 1;
@@ -180,8 +213,12 @@ impl Utility {
 
     /// Queries that were not answered in time.
     fn overdue(&mut self, now: Now, pool: &mut Pool) {
-        let late: Vec<[u8; POINT]> =
-            self.on_their_way.iter().filter(|(_, way)| way.until <= now.at).map(|(name, _)| *name).collect();
+        let late: Vec<[u8; POINT]> = self
+            .on_their_way
+            .iter()
+            .filter(|(_, way)| way.until <= now.at)
+            .map(|(name, _)| *name)
+            .collect();
         for name in late {
             if let Some(way) = self.on_their_way.remove(&name) {
                 pool.silent(&way.to.node);
@@ -202,11 +239,24 @@ impl Utility {
         }
     }
 
-    pub fn answer(&mut self, now: Now, lan: bool, pool: &mut Pool, asked: &[u8; POINT], sealed: &[u8; SEALED]) {
-        let Some(way) = self.on_their_way.get(asked) else { return };
+    pub fn answer(
+        &mut self,
+        now: Now,
+        lan: bool,
+        pool: &mut Pool,
+        asked: &[u8; POINT],
+        sealed: &[u8; SEALED],
+    ) {
+        let Some(way) = self.on_their_way.get(asked) else {
+            return;
+        };
         // A forged answer leaves the question open for the true one.
-        let Ok(body) = way.asked.open(sealed) else { return };
-        let Some(way) = self.on_their_way.remove(asked) else { return };
+        let Ok(body) = way.asked.open(sealed) else {
+            return;
+        };
+        let Some(way) = self.on_their_way.remove(asked) else {
+            return;
+        };
         pool.answered(&way.to.node);
         let answer = Answer::decode(&body).unwrap_or(Answer::Unreadable);
         let found = super::operation::learn(&answer, now.unix, lan, pool);
@@ -218,7 +268,9 @@ impl Utility {
 
     /// Reports what an operation came to, and ends it when nothing is left to do.
     fn settle(&mut self, owner: Owner) {
-        let Some(operation) = self.operation(owner) else { return };
+        let Some(operation) = self.operation(owner) else {
+            return;
+        };
         let outcome = operation.outcome();
         let over = operation.is_over();
         if let (Owner::Real(id), Some(outcome)) = (owner, outcome) {
