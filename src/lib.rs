@@ -22,5 +22,6 @@
 
 pub mod crypto;
 pub mod messenger;
+pub mod net;
 pub mod node;
 pub mod wire;
