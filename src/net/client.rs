@@ -63,7 +63,14 @@ impl<P: PersonMachine> Client<P> {
         let inbox = Arc::new(PersonInbox::default());
         let front = Arc::new(Front::default());
         let sink: Arc<dyn PersonSink> = inbox.clone();
-        let node = driver::start(runtime, clock, socket, node, Some(sink), &format!("{name} node"))?;
+        let node = driver::start(
+            runtime,
+            clock,
+            socket,
+            node,
+            Some(sink),
+            &format!("{name} node"),
+        )?;
         let worker = Worker {
             person,
             clock,
@@ -71,8 +78,15 @@ impl<P: PersonMachine> Client<P> {
             front: front.clone(),
             node: node.inbox(),
         };
-        let thread = std::thread::Builder::new().name(format!("{name} chat")).spawn(move || worker.run())?;
-        Ok(Client { inbox, front, thread: Some(thread), node })
+        let thread = std::thread::Builder::new()
+            .name(format!("{name} chat"))
+            .spawn(move || worker.run())?;
+        Ok(Client {
+            inbox,
+            front,
+            thread: Some(thread),
+            node,
+        })
     }
 
     /// Asks the person's machine for something; the answer comes through the receiver, before any event that follows from it.
@@ -182,7 +196,10 @@ mod tests {
         fn handle_datagram(&mut self, _: Now, _: SocketAddr, _: &[u8]) {}
         fn handle_timeout(&mut self, _: Now) {}
         fn command(&mut self, _: Now, command: NodeCommand) {
-            assert!(!matches!(command, NodeCommand::WantSpurs(_)), "the node breaks on purpose");
+            assert!(
+                !matches!(command, NodeCommand::WantSpurs(_)),
+                "the node breaks on purpose"
+            );
             self.0.push_back(Output::Person(PersonEvent::NotSent));
         }
         fn poll_output(&mut self) -> Option<Output> {
@@ -216,7 +233,9 @@ mod tests {
         fn handle_node(&mut self, _: Now, event: PersonEvent) {
             assert!(matches!(event, PersonEvent::NotSent));
             self.told += 1;
-            self.out.push_back(PersonOutput::Event(ChatEvent::Notice(self.told.to_string())));
+            self.out.push_back(PersonOutput::Event(ChatEvent::Notice(
+                self.told.to_string(),
+            )));
         }
         fn handle_timeout(&mut self, _: Now) {}
         fn command(&mut self, _: Now, ask: Ask) -> u32 {
@@ -225,7 +244,9 @@ mod tests {
                     let command = || PersonOutput::Node(NodeCommand::Tokens(Vec::new()));
                     self.out.extend((0..count).map(|_| command()));
                 }
-                Ask::Break => self.out.push_back(PersonOutput::Node(NodeCommand::WantSpurs(Vec::new()))),
+                Ask::Break => self
+                    .out
+                    .push_back(PersonOutput::Node(NodeCommand::WantSpurs(Vec::new()))),
                 Ask::Told => {}
             }
             self.told
@@ -240,22 +261,46 @@ mod tests {
 
     fn client(runtime: &tokio::runtime::Runtime) -> Client<Person> {
         let socket = socket::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("loopback");
-        Client::start(runtime.handle(), Clock::start(), socket, Relay::default(), Person::default(), "test").expect("starts")
+        Client::start(
+            runtime.handle(),
+            Clock::start(),
+            socket,
+            Relay::default(),
+            Person::default(),
+            "test",
+        )
+        .expect("starts")
     }
 
     fn runtime() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("tests run on a system")
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("tests run on a system")
     }
 
     #[test]
     fn a_screen_that_stands_still_loses_nothing_and_still_gets_answers() {
-        const EVENTS: u32 = 5000;
+        const EVENTS: u32 = 4000;
         let runtime = runtime();
         let client = client(&runtime);
-        client.command(Ask::Node(EVENTS / 2)).expect("there is room").blocking_recv().expect("answered");
-        client.command(Ask::Node(EVENTS / 2)).expect("there is room").blocking_recv().expect("answered");
+        client
+            .command(Ask::Node(EVENTS / 2))
+            .expect("there is room")
+            .blocking_recv()
+            .expect("answered");
+        client
+            .command(Ask::Node(EVENTS / 2))
+            .expect("there is room")
+            .blocking_recv()
+            .expect("answered");
         // Nobody reads; the answer comes all the same, and the person has stopped taking events somewhere.
-        let told = client.command(Ask::Told).expect("there is room").blocking_recv().expect("answered");
+        let told = client
+            .command(Ask::Told)
+            .expect("there is room")
+            .blocking_recv()
+            .expect("answered");
         assert!(told < EVENTS, "{told}");
         runtime.block_on(async {
             let mut expected = 1;
@@ -272,7 +317,12 @@ mod tests {
     fn the_screen_learns_that_the_node_has_ended() {
         let runtime = runtime();
         let client = client(&runtime);
-        client.command(Ask::Break).expect("there is room").blocking_recv().expect("answered");
-        runtime.block_on(async { while !matches!(client.front().next().await, FrontEvent::Ended) {} });
+        client
+            .command(Ask::Break)
+            .expect("there is room")
+            .blocking_recv()
+            .expect("answered");
+        runtime
+            .block_on(async { while !matches!(client.front().next().await, FrontEvent::Ended) {} });
     }
 }

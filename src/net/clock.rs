@@ -19,12 +19,17 @@ pub struct Clock {
 impl Clock {
     /// A clock whose moment 0 is now. A process has one, so that moments of its threads compare.
     pub fn start() -> Clock {
-        Clock { start: Instant::now() }
+        Clock {
+            start: Instant::now(),
+        }
     }
 
     /// Both clocks.
     pub fn now(&self) -> Now {
-        Now { at: self.at(), unix: unix() }
+        Now {
+            at: self.at(),
+            unix: unix(),
+        }
     }
 
     /// The monotonic clock alone.
@@ -40,7 +45,9 @@ impl Clock {
 
 /// Unix time as this computer believes; 0 if it believes to live before 1970.
 fn unix() -> UnixMs {
-    let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let passed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     UnixMs(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX))
 }
 
@@ -55,6 +62,9 @@ mod tests {
         assert!(clock.at() >= first);
         assert_eq!(clock.until(Moment::NEVER), LONGEST_SLEEP);
         assert_eq!(clock.until(Moment(0)), Duration::ZERO);
-        assert!(clock.now().unix.day() > 20_000, "this computer's clock stands before 2024");
+        assert!(
+            clock.now().unix.day() > 20_000,
+            "this computer's clock stands before 2024"
+        );
     }
 }

@@ -39,7 +39,11 @@ pub trait Machine: Send + 'static {
 #[derive(Debug)]
 pub enum Output {
     /// Send this cell at this moment, or at once if it has passed.
-    Transmit { at: Moment, to: SocketAddr, cell: Box<[u8; DATAGRAM]> },
+    Transmit {
+        at: Moment,
+        to: SocketAddr,
+        cell: Box<[u8; DATAGRAM]>,
+    },
     Person(PersonEvent),
 }
 
@@ -78,9 +82,16 @@ pub fn start<M: Machine>(
         counters: counters.clone(),
         next_snapshot: clock.at(),
     };
-    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || worker.run())?;
+    let thread = std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || worker.run())?;
     runtime.spawn(WireTask::new(socket, clock, inbox.clone(), counters.clone()).run(receiver));
-    Ok(Running { inbox, counters, local, thread: Some(thread) })
+    Ok(Running {
+        inbox,
+        counters,
+        local,
+        thread: Some(thread),
+    })
 }
 
 impl Running {
@@ -139,12 +150,18 @@ impl<M: Machine> Worker<M> {
                 self.drain();
             }
             self.snapshot(now.at);
-            match self.inbox.next(&self.clock, self.machine.next_timeout().min(self.next_snapshot)) {
+            match self.inbox.next(
+                &self.clock,
+                self.machine.next_timeout().min(self.next_snapshot),
+            ) {
                 None => continue,
                 Some(NodeInput::Stop) => return,
-                Some(NodeInput::Command(command)) => self.machine.command(self.clock.now(), command),
+                Some(NodeInput::Command(command)) => {
+                    self.machine.command(self.clock.now(), command)
+                }
                 Some(NodeInput::Datagram { from, cell }) => {
-                    self.machine.handle_datagram(self.clock.now(), from, &cell[..]);
+                    self.machine
+                        .handle_datagram(self.clock.now(), from, &cell[..]);
                 }
             }
             self.drain();
@@ -217,7 +234,11 @@ mod tests {
             }
             let mut cell = Box::new([0; DATAGRAM]);
             cell.copy_from_slice(bytes);
-            self.out.push_back(Output::Transmit { at: now.at + Duration::from_millis(2), to: from, cell });
+            self.out.push_back(Output::Transmit {
+                at: now.at + Duration::from_millis(2),
+                to: from,
+                cell,
+            });
         }
 
         fn handle_timeout(&mut self, now: Now) {
@@ -226,7 +247,11 @@ mod tests {
             for number in [3, 1, 2] {
                 let at = now.at + Duration::from_millis(5 * u64::from(number));
                 let to = self.to.expect("set by the test");
-                self.out.push_back(Output::Transmit { at, to, cell: Box::new([number; DATAGRAM]) });
+                self.out.push_back(Output::Transmit {
+                    at,
+                    to,
+                    cell: Box::new([number; DATAGRAM]),
+                });
             }
         }
 
@@ -243,12 +268,19 @@ mod tests {
         }
 
         fn info(&self) -> NetworkInfo {
-            NetworkInfo { online: true, ..NetworkInfo::default() }
+            NetworkInfo {
+                online: true,
+                ..NetworkInfo::default()
+            }
         }
     }
 
     fn runtime() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("tests run on a system")
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("tests run on a system")
     }
 
     fn loopback() -> std::net::UdpSocket {
@@ -269,12 +301,31 @@ mod tests {
     fn cells_leave_in_the_order_of_their_moments_and_come_back() {
         let runtime = runtime();
         let clock = Clock::start();
-        let echo = start(runtime.handle(), clock, loopback(), Echo::default(), None, "echo").expect("starts");
+        let echo = start(
+            runtime.handle(),
+            clock,
+            loopback(),
+            Echo::default(),
+            None,
+            "echo",
+        )
+        .expect("starts");
         let (seen, heard) = channel::channel();
-        let machine = Echo { seen: Some(seen), to: Some(echo.local()), next: Some(Moment(0)), ..Echo::default() };
-        let sender = start(runtime.handle(), clock, loopback(), machine, None, "sender").expect("starts");
-        let got: Vec<_> = (0..3).map(|_| heard.recv_timeout(PATIENCE).expect("an echo")).collect();
-        assert_eq!(got, [(echo.local(), 1), (echo.local(), 2), (echo.local(), 3)]);
+        let machine = Echo {
+            seen: Some(seen),
+            to: Some(echo.local()),
+            next: Some(Moment(0)),
+            ..Echo::default()
+        };
+        let sender =
+            start(runtime.handle(), clock, loopback(), machine, None, "sender").expect("starts");
+        let got: Vec<_> = (0..3)
+            .map(|_| heard.recv_timeout(PATIENCE).expect("an echo"))
+            .collect();
+        assert_eq!(
+            got,
+            [(echo.local(), 1), (echo.local(), 2), (echo.local(), 3)]
+        );
         assert_eq!(sender.counts().sent, 3);
         assert_eq!(sender.counts().received, 3);
         assert!(!sender.has_ended());
@@ -283,17 +334,37 @@ mod tests {
     #[test]
     fn datagrams_of_any_other_length_are_dropped_counted_and_never_answered() {
         let runtime = runtime();
-        let echo = start(runtime.handle(), Clock::start(), loopback(), Echo::default(), None, "echo").expect("starts");
+        let echo = start(
+            runtime.handle(),
+            Clock::start(),
+            loopback(),
+            Echo::default(),
+            None,
+            "echo",
+        )
+        .expect("starts");
         let stranger = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback");
-        stranger.set_read_timeout(Some(PATIENCE)).expect("a duration");
+        stranger
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a duration");
         for length in [0, 1, DATAGRAM - 1, DATAGRAM + 1, 1200, 65_507] {
-            stranger.send_to(&vec![7; length], echo.local()).expect("loopback takes it");
+            stranger
+                .send_to(&vec![7; length], echo.local())
+                .expect("loopback takes it");
         }
-        wait_for("counting six odd datagrams", || echo.counts().other_sizes == 6);
-        stranger.send_to(&[9; DATAGRAM], echo.local()).expect("loopback takes it");
+        wait_for("counting six odd datagrams", || {
+            echo.counts().other_sizes == 6
+        });
+        stranger
+            .send_to(&[9; DATAGRAM], echo.local())
+            .expect("loopback takes it");
         let mut buffer = [0; 2 * DATAGRAM];
         let (length, _) = stranger.recv_from(&mut buffer).expect("the echo");
-        assert_eq!((length, buffer[0]), (DATAGRAM, 9), "the first answer is to the only datagram of the right length");
+        assert_eq!(
+            (length, buffer[0]),
+            (DATAGRAM, 9),
+            "the first answer is to the only datagram of the right length"
+        );
         assert_eq!(echo.counts().received, 1);
     }
 
@@ -304,13 +375,26 @@ mod tests {
         let gone = loopback().local_addr().expect("bound");
         let unreachable = SocketAddr::from(([0, 0, 0, 0, 0, 0xffff, 0xffff, 1], 1));
         for to in [gone, unreachable] {
-            let machine = Echo { to: Some(to), next: Some(Moment(0)), ..Echo::default() };
-            let node = start(runtime.handle(), clock, loopback(), machine, None, "sender").expect("starts");
-            wait_for("three tries", || node.counts().sent + node.counts().send_errors == 3);
+            let machine = Echo {
+                to: Some(to),
+                next: Some(Moment(0)),
+                ..Echo::default()
+            };
+            let node = start(runtime.handle(), clock, loopback(), machine, None, "sender")
+                .expect("starts");
+            wait_for("three tries", || {
+                node.counts().sent + node.counts().send_errors == 3
+            });
             let stranger = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback");
-            stranger.set_read_timeout(Some(PATIENCE)).expect("a duration");
-            stranger.send_to(&[9; DATAGRAM], node.local()).expect("loopback takes it");
-            stranger.recv_from(&mut [0; DATAGRAM]).expect("the node still answers");
+            stranger
+                .set_read_timeout(Some(PATIENCE))
+                .expect("a duration");
+            stranger
+                .send_to(&[9; DATAGRAM], node.local())
+                .expect("loopback takes it");
+            stranger
+                .recv_from(&mut [0; DATAGRAM])
+                .expect("the node still answers");
         }
     }
 
@@ -320,8 +404,18 @@ mod tests {
         let clock = Clock::start();
         let person = Arc::new(PersonInbox::<(), ()>::default());
         let sink: Arc<dyn PersonSink> = person.clone();
-        let node = start(runtime.handle(), clock, loopback(), Echo::default(), Some(sink), "node").expect("starts");
-        node.inbox().command(NodeCommand::Tokens(Vec::new())).expect("there is room");
+        let node = start(
+            runtime.handle(),
+            clock,
+            loopback(),
+            Echo::default(),
+            Some(sink),
+            "node",
+        )
+        .expect("starts");
+        node.inbox()
+            .command(NodeCommand::Tokens(Vec::new()))
+            .expect("there is room");
         let (mut event, mut snapshot) = (false, false);
         wait_for("an event and a snapshot", || {
             match person.next(&clock, clock.at() + Duration::from_millis(10), true) {
@@ -338,14 +432,25 @@ mod tests {
         let runtime = runtime();
         let clock = Clock::start();
         let stranger = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback");
-        stranger.set_read_timeout(Some(PATIENCE)).expect("a duration");
-        let machine = Echo { to: stranger.local_addr().ok(), next: Some(Moment(0)), ..Echo::default() };
-        let node = start(runtime.handle(), clock, loopback(), machine, None, "node").expect("starts");
+        stranger
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a duration");
+        let machine = Echo {
+            to: stranger.local_addr().ok(),
+            next: Some(Moment(0)),
+            ..Echo::default()
+        };
+        let node =
+            start(runtime.handle(), clock, loopback(), machine, None, "node").expect("starts");
         let port = node.local();
-        stranger.recv_from(&mut [0; DATAGRAM]).expect("its first cell");
+        stranger
+            .recv_from(&mut [0; DATAGRAM])
+            .expect("its first cell");
         drop(node);
         for _ in 0..2 {
-            stranger.recv_from(&mut [0; DATAGRAM]).expect("a cell sealed before the end");
+            stranger
+                .recv_from(&mut [0; DATAGRAM])
+                .expect("a cell sealed before the end");
         }
         wait_for("the port to be free", || socket::bind(port).is_ok());
     }

@@ -101,7 +101,10 @@ mod tests {
         for number in 0..EVENTS {
             assert!(front.has_room());
             front.chat(notice(number));
-            front.network(Box::new(NetworkInfo { cells_in: number as u64, ..NetworkInfo::default() }));
+            front.network(Box::new(NetworkInfo {
+                cells_in: number as u64,
+                ..NetworkInfo::default()
+            }));
         }
         assert!(!front.has_room());
         front.end();

@@ -38,7 +38,10 @@ struct Shelf<Q> {
 
 impl<Q> Shelf<Q> {
     fn new(queues: Q) -> Shelf<Q> {
-        Shelf { queues: Mutex::new(queues), filled: Condvar::new() }
+        Shelf {
+            queues: Mutex::new(queues),
+            filled: Condvar::new(),
+        }
     }
 
     /// The queues are whole even if a thread died with the lock: no step below leaves them half changed.
@@ -47,7 +50,12 @@ impl<Q> Shelf<Q> {
     }
 
     /// Sleeps until `take` finds something or `until` has come.
-    fn wait<T>(&self, clock: &Clock, until: Moment, mut take: impl FnMut(&mut Q) -> Option<T>) -> Option<T> {
+    fn wait<T>(
+        &self,
+        clock: &Clock,
+        until: Moment,
+        mut take: impl FnMut(&mut Q) -> Option<T>,
+    ) -> Option<T> {
         let mut queues = self.lock();
         loop {
             if let Some(taken) = take(&mut queues) {
@@ -57,7 +65,11 @@ impl<Q> Shelf<Q> {
             if rest.is_zero() {
                 return None;
             }
-            queues = self.filled.wait_timeout(queues, rest).unwrap_or_else(PoisonError::into_inner).0;
+            queues = self
+                .filled
+                .wait_timeout(queues, rest)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 }
@@ -67,7 +79,10 @@ impl<Q> Shelf<Q> {
 pub enum NodeInput {
     Stop,
     Command(NodeCommand),
-    Datagram { from: SocketAddr, cell: Box<[u8; DATAGRAM]> },
+    Datagram {
+        from: SocketAddr,
+        cell: Box<[u8; DATAGRAM]>,
+    },
 }
 
 #[derive(Default)]
@@ -125,7 +140,10 @@ impl NodeInbox {
             if let Some(command) = queues.commands.pop_front() {
                 return Some(NodeInput::Command(command));
             }
-            queues.datagrams.pop_front().map(|(from, cell)| NodeInput::Datagram { from, cell })
+            queues
+                .datagrams
+                .pop_front()
+                .map(|(from, cell)| NodeInput::Datagram { from, cell })
         })
     }
 }
@@ -134,7 +152,10 @@ impl NodeInbox {
 #[derive(Debug)]
 pub enum PersonInput<C, R> {
     Stop,
-    Command { command: C, reply: oneshot::Sender<R> },
+    Command {
+        command: C,
+        reply: oneshot::Sender<R>,
+    },
     Event(PersonEvent),
     Network(Box<NetworkInfo>),
     /// The node thread has ended although nobody stopped it.
@@ -177,7 +198,10 @@ pub trait PersonSink: Send + Sync {
 
 /// The parcels are what may be dropped: their senders keep them until they are acknowledged.
 fn is_parcel(event: &PersonEvent) -> bool {
-    matches!(event, PersonEvent::Arrived { .. } | PersonEvent::FromSpur { .. })
+    matches!(
+        event,
+        PersonEvent::Arrived { .. } | PersonEvent::FromSpur { .. }
+    )
 }
 
 impl<C: Send, R: Send> PersonSink for PersonInbox<C, R> {
@@ -263,30 +287,57 @@ mod tests {
     fn a_flood_of_datagrams_is_bounded_and_never_delays_a_command() {
         let inbox = NodeInbox::default();
         for _ in 0..DATAGRAMS {
-            inbox.datagram(address(), Box::new([0; DATAGRAM])).expect("there is room");
+            inbox
+                .datagram(address(), Box::new([0; DATAGRAM]))
+                .expect("there is room");
         }
-        assert_eq!(inbox.datagram(address(), Box::new([0; DATAGRAM])), Err(Full));
-        inbox.command(NodeCommand::Tokens(Vec::new())).expect("commands have room of their own");
+        assert_eq!(
+            inbox.datagram(address(), Box::new([0; DATAGRAM])),
+            Err(Full)
+        );
+        inbox
+            .command(NodeCommand::Tokens(Vec::new()))
+            .expect("commands have room of their own");
         let next = inbox.next(&Clock::start(), Moment(0));
-        assert!(matches!(next, Some(NodeInput::Command(NodeCommand::Tokens(_)))));
+        assert!(matches!(
+            next,
+            Some(NodeInput::Command(NodeCommand::Tokens(_)))
+        ));
     }
 
     #[test]
     fn an_empty_inbox_gives_nothing_once_the_moment_has_come() {
-        assert!(NodeInbox::default().next(&Clock::start(), Moment(2_000)).is_none());
+        assert!(
+            NodeInbox::default()
+                .next(&Clock::start(), Moment(2_000))
+                .is_none()
+        );
     }
 
     #[test]
     fn a_person_who_does_not_read_loses_parcels_that_come_again_and_keeps_what_does_not() {
         let inbox = PersonInbox::<(), ()>::default();
-        let handle = ReplyHandle { circuit: 1, spur: 1 };
-        inbox.event(PersonEvent::SpurUp { contact: ContactTag(7) });
+        let handle = ReplyHandle {
+            circuit: 1,
+            spur: 1,
+        };
+        inbox.event(PersonEvent::SpurUp {
+            contact: ContactTag(7),
+        });
         for _ in 0..2 * PERSON_EVENTS {
-            inbox.event(PersonEvent::Arrived { handle, parcel: Box::new([0; PARCEL]) });
+            inbox.event(PersonEvent::Arrived {
+                handle,
+                parcel: Box::new([0; PARCEL]),
+            });
         }
         let clock = Clock::start();
         let first = inbox.next(&clock, Moment(0), true);
-        assert!(matches!(first, Some(PersonInput::Event(PersonEvent::SpurUp { contact: ContactTag(7) }))));
+        assert!(matches!(
+            first,
+            Some(PersonInput::Event(PersonEvent::SpurUp {
+                contact: ContactTag(7)
+            }))
+        ));
         assert_eq!(inbox.dropped(), PERSON_EVENTS as u64 + 1);
     }
 
@@ -295,7 +346,10 @@ mod tests {
         let inbox = PersonInbox::<(), ()>::default();
         inbox.event(PersonEvent::NotSent);
         for cells_out in 0..3 {
-            inbox.network(NetworkInfo { cells_out, ..NetworkInfo::default() });
+            inbox.network(NetworkInfo {
+                cells_out,
+                ..NetworkInfo::default()
+            });
         }
         let clock = Clock::start();
         match inbox.next(&clock, Moment(0), false) {
@@ -303,7 +357,10 @@ mod tests {
             other => panic!("expected the newest snapshot, got {other:?}"),
         }
         assert!(inbox.next(&clock, Moment(0), false).is_none());
-        assert!(matches!(inbox.next(&clock, Moment(0), true), Some(PersonInput::Event(PersonEvent::NotSent))));
+        assert!(matches!(
+            inbox.next(&clock, Moment(0), true),
+            Some(PersonInput::Event(PersonEvent::NotSent))
+        ));
     }
 
     #[test]
@@ -312,10 +369,15 @@ mod tests {
         let answer = inbox.command(5).expect("there is room");
         inbox.stop();
         match inbox.next(&Clock::start(), Moment(0), true) {
-            Some(PersonInput::Command { command, reply }) => reply.send(command + 1).expect("the asker waits"),
+            Some(PersonInput::Command { command, reply }) => {
+                reply.send(command + 1).expect("the asker waits")
+            }
             other => panic!("expected the command, got {other:?}"),
         }
         assert_eq!(answer.blocking_recv(), Ok(6));
-        assert!(matches!(inbox.next(&Clock::start(), Moment(0), true), Some(PersonInput::Stop)));
+        assert!(matches!(
+            inbox.next(&Clock::start(), Moment(0), true),
+            Some(PersonInput::Stop)
+        ));
     }
 }

@@ -2,7 +2,9 @@
 
 /// The system gave no randomness. Nothing can start without it.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the operating system gave no randomness; restart it, or start paratox where /dev/urandom exists")]
+#[error(
+    "the operating system gave no randomness; restart it, or start paratox where /dev/urandom exists"
+)]
 pub struct NoRandomness;
 
 /// A fresh seed for `crypto::random::Streams`.
@@ -16,6 +18,9 @@ pub fn fresh() -> Result<[u8; 32], NoRandomness> {
 mod tests {
     #[test]
     fn two_seeds_differ() {
-        assert_ne!(super::fresh().expect("tests run on a system"), super::fresh().expect("tests run on a system"));
+        assert_ne!(
+            super::fresh().expect("tests run on a system"),
+            super::fresh().expect("tests run on a system")
+        );
     }
 }

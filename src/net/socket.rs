@@ -25,8 +25,10 @@ pub fn bind(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {
 
 /// The host was built or started without IPv6.
 fn no_ipv6(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable)
-        || error.raw_os_error() == Some(EAFNOSUPPORT)
+    matches!(
+        error.kind(),
+        io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable
+    ) || error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
 /// "Address family not supported"; `io::ErrorKind` has no name for it.
@@ -38,7 +40,11 @@ const EAFNOSUPPORT: i32 = 47;
 const EAFNOSUPPORT: i32 = 10047;
 
 fn open(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {
-    let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, Some(Protocol::UDP))?;
+    let socket = Socket::new(
+        Domain::for_address(listen),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
     if listen.is_ipv6() {
         socket.set_only_v6(listen.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED))?;
     }
@@ -84,6 +90,9 @@ mod tests {
     fn two_sockets_never_share_a_port() {
         let first = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("loopback");
         let taken = first.local_addr().expect("bound");
-        assert_eq!(bind(taken).expect_err("the port is taken").kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(
+            bind(taken).expect_err("the port is taken").kind(),
+            io::ErrorKind::AddrInUse
+        );
     }
 }

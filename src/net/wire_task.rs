@@ -93,9 +93,22 @@ enum Sent {
 }
 
 impl WireTask {
-    pub(super) fn new(socket: UdpSocket, clock: Clock, inbox: Arc<NodeInbox>, counters: Arc<Counters>) -> WireTask {
+    pub(super) fn new(
+        socket: UdpSocket,
+        clock: Clock,
+        inbox: Arc<NodeInbox>,
+        counters: Arc<Counters>,
+    ) -> WireTask {
         let ipv6 = socket.local_addr().is_ok_and(|address| address.is_ipv6());
-        WireTask { socket, ipv6, clock, inbox, counters, heap: BinaryHeap::new(), order: 0 }
+        WireTask {
+            socket,
+            ipv6,
+            clock,
+            inbox,
+            counters,
+            heap: BinaryHeap::new(),
+            order: 0,
+        }
     }
 
     /// Works until the node thread has gone and its last cell has left.
@@ -103,9 +116,14 @@ impl WireTask {
         let mut open = true;
         let mut rest_until = Moment(0);
         let mut batch = Vec::with_capacity(64);
-        while open || !self.heap.is_empty() {
+        loop {
             let blocked = matches!(self.send_due(), Sent::Blocked);
-            let sleep = self.clock.until(self.heap.peek().map_or(Moment::NEVER, |due| due.sealed.at));
+            if !open && self.heap.is_empty() {
+                return;
+            }
+            let sleep = self
+                .clock
+                .until(self.heap.peek().map_or(Moment::NEVER, |due| due.sealed.at));
             let rest = self.clock.until(rest_until);
             tokio::select! {
                 received = cells.recv_many(&mut batch, 64), if open => {
@@ -133,7 +151,10 @@ impl WireTask {
             return;
         }
         self.order += 1;
-        self.heap.push(Due { order: self.order, sealed });
+        self.heap.push(Due {
+            order: self.order,
+            sealed,
+        });
     }
 
     fn send_due(&mut self) -> Sent {
@@ -161,7 +182,12 @@ impl WireTask {
         let first = self.socket.try_send_to(&sealed.cell[..], to);
         match first {
             // Some systems report here what became of an earlier datagram to somebody else, and send nothing. This cell is not to blame.
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
+                ) =>
+            {
                 self.socket.try_send_to(&sealed.cell[..], to).map(drop)
             }
             other => other.map(drop),
@@ -189,7 +215,9 @@ impl WireTask {
                         self.counters.add(Count::ReceiveError);
                     }
                     // Windows says this of a datagram that is longer than the buffer.
-                    _ if error.raw_os_error() == Some(WSAEMSGSIZE) => self.counters.add(Count::OtherSize),
+                    _ if error.raw_os_error() == Some(WSAEMSGSIZE) => {
+                        self.counters.add(Count::OtherSize)
+                    }
                     _ => return Err(error),
                 },
             }
