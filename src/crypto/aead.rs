@@ -2,10 +2,25 @@
 //!
 //! No function takes a nonce. Not here: link packets and onion layers, which have layouts of their own.
 
+use aes::Aes256;
+use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use aes_gcm::Aes256Gcm;
+use aes_gcm::aead::AeadInOut;
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::Rejected;
+use super::labels;
 use super::random::Stream;
+
+/// AES-GCM tag.
+pub const TAG: usize = 16;
+
+/// Messages under one key: far below what AES-GCM bears with a 96-bit counter, and a reason to re-key in good time.
+pub const SEAL_LIMIT: u64 = 1 << 23;
 
 /// A sealing key that has done its work: it must be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -16,23 +31,83 @@ pub struct Spent;
 pub struct Key(Zeroizing<[u8; 32]>);
 
 impl Key {
-    pub fn random(_random: &mut Stream) -> Key {
-        todo!()
+    pub fn random(random: &mut Stream) -> Key {
+        Key::from_bytes(random.bytes())
     }
+
     pub fn from_bytes(bytes: [u8; 32]) -> Key {
         Key(Zeroizing::new(bytes))
     }
+
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
         self.0.clone()
     }
-    /// A key for one purpose (HKDF-Expand; `label` and `context` are length-prefixed in the info).
-    pub fn derive(&self, _label: &str, _context: &[u8]) -> Key {
-        todo!()
+
+    /// A key for one purpose: HKDF-Expand (RFC 5869) with label and context, each behind its length, as info.
+    pub fn derive(&self, label: &str, context: &[u8]) -> Key {
+        let mut out = Zeroizing::new([0; 32]);
+        self.derive_into(label, context, out.as_mut_slice());
+        Key(out)
+    }
+
+    /// Like [`Key::derive`], for up to 255 x 32 bytes.
+    pub(super) fn derive_into(&self, label: &str, context: &[u8], out: &mut [u8]) {
+        let lengths = [label.len(), context.len()].map(|n| {
+            u32::try_from(n)
+                .expect("labels and contexts are short")
+                .to_be_bytes()
+        });
+        let info: [&[u8]; 5] = [
+            labels::DERIVE.as_bytes(),
+            &lengths[0],
+            label.as_bytes(),
+            &lengths[1],
+            context,
+        ];
+        Hkdf::<Sha256>::from_prk(self.0.as_slice())
+            .expect("32 bytes are a pseudo-random key of SHA-256")
+            .expand_multi_info(&info, out)
+            .expect("callers ask for less than 255 blocks");
+    }
+
+    pub(super) fn gcm(&self) -> Aes256Gcm {
+        Aes256Gcm::new_from_slice(self.0.as_slice()).expect("the key has 32 bytes")
+    }
+
+    pub(super) fn aes(&self) -> Aes256 {
+        Aes256::new_from_slice(self.0.as_slice()).expect("the key has 32 bytes")
     }
 }
 
+/// Encrypts in place and appends the tag.
+fn seal_vec(cipher: &Aes256Gcm, nonce: [u8; 12], aad: &[u8], bytes: &mut Vec<u8>) {
+    let tag = cipher
+        .encrypt_inout_detached(&nonce.into(), aad, bytes.as_mut_slice().into())
+        .expect("messages are shorter than AES-GCM's 64 GiB");
+    bytes.extend_from_slice(&tag);
+}
+
+fn open_vec(
+    cipher: &Aes256Gcm,
+    nonce: [u8; 12],
+    aad: &[u8],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, Rejected> {
+    let (bytes, tag) = sealed.split_last_chunk::<TAG>().ok_or(Rejected)?;
+    let mut bytes = Zeroizing::new(bytes.to_vec());
+    cipher
+        .decrypt_inout_detached(
+            &nonce.into(),
+            aad,
+            bytes.as_mut_slice().into(),
+            &(*tag).into(),
+        )
+        .map_err(|_| Rejected)?;
+    Ok(bytes)
+}
+
 /// A key that seals or opens exactly once.
-pub struct OneTimeKey(#[allow(dead_code)] Key);
+pub struct OneTimeKey(Key);
 
 impl From<Key> for OneTimeKey {
     fn from(key: Key) -> OneTimeKey {
@@ -42,60 +117,268 @@ impl From<Key> for OneTimeKey {
 
 impl OneTimeKey {
     /// Encrypts in place and appends the 16-byte tag.
-    pub fn seal(self, _aad: &[u8], _bytes: &mut Vec<u8>) {
-        todo!()
+    pub fn seal(self, aad: &[u8], bytes: &mut Vec<u8>) {
+        seal_vec(&self.0.gcm(), [0; 12], aad, bytes);
     }
-    pub fn open(self, _aad: &[u8], _sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Rejected> {
-        todo!()
+
+    pub fn open(self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Rejected> {
+        open_vec(&self.0.gcm(), [0; 12], aad, sealed)
     }
+}
+
+fn counter_nonce(counter: u64) -> [u8; 12] {
+    let mut nonce = [0; 12];
+    nonce[4..].copy_from_slice(&counter.to_be_bytes());
+    nonce
 }
 
 /// Seals many messages; the nonce is its own counter and travels nowhere.
-pub struct CountedSealer {}
+pub struct CountedSealer {
+    cipher: Aes256Gcm,
+    next: u64,
+}
 
 impl CountedSealer {
-    pub fn new(_key: Key) -> CountedSealer {
-        todo!()
+    pub fn new(key: Key) -> CountedSealer {
+        CountedSealer {
+            cipher: key.gcm(),
+            next: 0,
+        }
     }
+
     /// Encrypts in place and appends the 16-byte tag.
-    pub fn seal(&mut self, _aad: &[u8], _bytes: &mut Vec<u8>) -> Result<(), Spent> {
-        todo!()
+    pub fn seal(&mut self, aad: &[u8], bytes: &mut Vec<u8>) -> Result<(), Spent> {
+        if self.next >= SEAL_LIMIT {
+            return Err(Spent);
+        }
+        seal_vec(&self.cipher, counter_nonce(self.next), aad, bytes);
+        self.next += 1;
+        Ok(())
     }
 }
 
-/// Opens what a [`CountedSealer`] sealed, each message once; tolerates losses and reordering of up to 32 messages.
-pub struct CountedOpener {}
+/// How many messages behind and ahead of the newest a [`CountedOpener`] looks for: the counter does not travel, so each place costs
+/// one trial (0.2 µs for a short message).
+const COUNTED_REACH: u64 = 32;
+
+/// Opens what a [`CountedSealer`] sealed, each message once; bears losses and reordering of up to 32 messages.
+pub struct CountedOpener {
+    cipher: Aes256Gcm,
+    /// One more than the highest counter opened.
+    next: u64,
+    /// Bit i: counter `next - 1 - i` was opened.
+    seen: u32,
+}
 
 impl CountedOpener {
-    pub fn new(_key: Key) -> CountedOpener {
-        todo!()
+    pub fn new(key: Key) -> CountedOpener {
+        CountedOpener {
+            cipher: key.gcm(),
+            next: 0,
+            seen: 0,
+        }
     }
-    pub fn open(&mut self, _aad: &[u8], _sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Rejected> {
-        todo!()
+
+    pub fn open(&mut self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Rejected> {
+        for counter in self.next..self.next + COUNTED_REACH {
+            if let Ok(bytes) = open_vec(&self.cipher, counter_nonce(counter), aad, sealed) {
+                let step = counter + 1 - self.next;
+                self.seen = if step >= COUNTED_REACH {
+                    0
+                } else {
+                    self.seen << step
+                } | 1;
+                self.next = counter + 1;
+                return Ok(bytes);
+            }
+        }
+        for back in 0..COUNTED_REACH.min(self.next) {
+            if self.seen >> back & 1 == 0
+                && let Ok(bytes) = open_vec(
+                    &self.cipher,
+                    counter_nonce(self.next - 1 - back),
+                    aad,
+                    sealed,
+                )
+            {
+                self.seen |= 1 << back;
+                return Ok(bytes);
+            }
+        }
+        Err(Rejected)
     }
 }
 
 /// HMAC-SHA-256 over the parts as they stand one after the other, first 16 bytes.
-pub fn mac16(_key: &[u8; 32], _parts: &[&[u8]]) -> [u8; 16] {
-    todo!()
+pub fn mac16(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
+    let mut mac =
+        <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of every length");
+    for part in parts {
+        mac.update(part);
+    }
+    *mac.finalize()
+        .into_bytes()
+        .first_chunk()
+        .expect("SHA-256 gives 32 bytes")
 }
 
 /// Comparison in constant time; false if the length is not 16.
-pub fn mac16_eq(_mac: &[u8; 16], _claimed: &[u8]) -> bool {
-    todo!()
+pub fn mac16_eq(mac: &[u8; 16], claimed: &[u8]) -> bool {
+    mac.as_slice().ct_eq(claimed).into()
 }
 
-/// XORs 33 bytes with AES-256-CTR under `key` from counter block `iv`: hides that they are a point. Its own inverse.
-pub fn mask33(_key: &Key, _iv: &[u8; 16], _bytes: &mut [u8; 33]) {
-    todo!()
+/// XORs 33 bytes with AES-256-CTR (SP 800-38A) under `key` from counter block `iv`: hides that they are a point. Its own inverse.
+pub fn mask33(key: &Key, iv: &[u8; 16], bytes: &mut [u8; 33]) {
+    mask(key, iv, bytes);
+}
+
+/// [`mask33`] for any short length.
+pub(super) fn mask(key: &Key, iv: &[u8; 16], bytes: &mut [u8]) {
+    let cipher = key.aes();
+    let start = u128::from_be_bytes(*iv);
+    for (i, chunk) in (0u128..).zip(bytes.chunks_mut(16)) {
+        let mut block = aes::Block::from(start.wrapping_add(i).to_be_bytes());
+        cipher.encrypt_block(&mut block);
+        for (byte, mask) in chunk.iter_mut().zip(block) {
+            *byte ^= mask;
+        }
+    }
 }
 
 /// SHA-256 over the parts, each behind its length (u32 big-endian), so that no two lists of parts collide.
-pub fn hash(_parts: &[&[u8]]) -> [u8; 32] {
-    todo!()
+pub fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(
+            u32::try_from(part.len())
+                .expect("parts are shorter than 4 GiB")
+                .to_be_bytes(),
+        );
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
-/// HKDF-SHA-256, extract and expand to one key (RFC 5869).
-pub fn hkdf(_salt: &[u8], _ikm: &[u8], _label: &str) -> Key {
-    todo!()
+/// HKDF-SHA-256 (RFC 5869): extract with `salt`, then [`Key::derive`] for `label`.
+pub fn hkdf(salt: &[u8], ikm: &[u8], label: &str) -> Key {
+    let (mut secret, _) = Hkdf::<Sha256>::extract(Some(salt), ikm);
+    let key = Key::from_bytes(
+        secret
+            .as_slice()
+            .try_into()
+            .expect("SHA-256 gives 32 bytes"),
+    )
+    .derive(label, b"");
+    zeroize::Zeroize::zeroize(secret.as_mut_slice());
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_one_time_seal_opens_only_as_it_was_sealed() {
+        let mut random = Stream::from_seed([1; 32]);
+        let key: [u8; 32] = random.bytes();
+        let mut sealed = b"hello".to_vec();
+        OneTimeKey::from(Key::from_bytes(key)).seal(b"aad", &mut sealed);
+        let open =
+            |aad: &[u8], bytes: &[u8]| OneTimeKey::from(Key::from_bytes(key)).open(aad, bytes);
+        assert_eq!(open(b"aad", &sealed).unwrap().as_slice(), b"hello");
+        assert!(
+            open(b"aae", &sealed).is_err()
+                && open(b"aad", &sealed[1..]).is_err()
+                && open(b"aad", &[]).is_err()
+        );
+        for bit in 0..sealed.len() * 8 {
+            let mut changed = sealed.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(open(b"aad", &changed).is_err());
+        }
+    }
+
+    #[test]
+    fn counted_seals_open_once_each_through_loss_and_reordering() {
+        let mut random = Stream::from_seed([2; 32]);
+        let key: [u8; 32] = random.bytes();
+        let (mut sealer, mut opener) = (
+            CountedSealer::new(Key::from_bytes(key)),
+            CountedOpener::new(Key::from_bytes(key)),
+        );
+        for _round in 0..60 {
+            let mut batch = Vec::new();
+            for _ in 0..20 {
+                let plain: [u8; 17] = random.bytes();
+                let mut bytes = plain.to_vec();
+                sealer.seal(b"", &mut bytes).unwrap();
+                if random.below(4) > 0 {
+                    batch.push((plain, bytes));
+                }
+            }
+            random.shuffle(&mut batch);
+            for (plain, bytes) in &batch {
+                assert_eq!(opener.open(b"", bytes).unwrap().as_slice(), plain);
+            }
+            for (_, bytes) in &batch {
+                assert!(opener.open(b"", bytes).is_err(), "replayed");
+            }
+            assert!(opener.open(b"", &random.bytes::<33>()).is_err());
+        }
+    }
+
+    #[test]
+    fn no_counter_makes_the_same_nonce_twice_and_the_last_one_refuses() {
+        let mut seen = std::collections::BTreeSet::new();
+        assert!((0..1 << 20).all(|counter| seen.insert(counter_nonce(counter))));
+        let mut sealer = CountedSealer::new(Key::from_bytes([7; 32]));
+        sealer.next = SEAL_LIMIT - 1;
+        let mut bytes = vec![1];
+        sealer.seal(b"", &mut bytes).unwrap();
+        let mut kept = vec![1];
+        assert_eq!(sealer.seal(b"", &mut kept), Err(Spent));
+        assert_eq!(kept, [1]);
+    }
+
+    /// SP 800-38A, F.5.5: CTR-AES256, all four blocks.
+    #[test]
+    fn the_mask_is_ctr_mode_as_published() {
+        let key = hex::decode("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4")
+            .unwrap();
+        let iv = hex::decode("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff").unwrap();
+        let mut bytes = hex::decode("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710").unwrap();
+        mask(
+            &Key::from_bytes(key.try_into().unwrap()),
+            &iv.try_into().unwrap(),
+            &mut bytes,
+        );
+        assert_eq!(
+            hex::encode(bytes),
+            "601ec313775789a5b7a7f504bbf3d228f443e3ca4d62b59aca84e990cacaf5c52b0930daa23de94ce87017ba2d84988ddfc9c58db67aada613c2dd08457941a6"
+        );
+    }
+
+    /// RFC 4231, test case 2.
+    #[test]
+    fn the_short_mac_is_the_head_of_hmac() {
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(b"Jefe");
+        let mac = mac16(&key, &[b"what do ya want ", b"for nothing?"]);
+        assert_eq!(hex::encode(mac), "5bdcc146bf60754e6a042426089575c7");
+        assert!(mac16_eq(&mac, &mac) && !mac16_eq(&mac, &mac[..15]) && !mac16_eq(&mac, &[0; 16]));
+    }
+
+    #[test]
+    fn hashes_and_derived_keys_know_where_a_part_ends() {
+        assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"a", b"bc"]));
+        let key = Key::from_bytes([1; 32]);
+        assert_ne!(
+            key.derive("ab", b"c").to_bytes(),
+            key.derive("a", b"bc").to_bytes()
+        );
+        assert_eq!(
+            key.derive("ab", b"c").to_bytes(),
+            key.derive("ab", b"c").to_bytes()
+        );
+    }
 }

@@ -1,10 +1,14 @@
 //! Long-term and throwaway keys. No Debug, Clone or PartialEq of secrets; zeroized on drop.
+//!
+//! Not here: agreements (`mqv`) and blinded children of an account key (`blind`).
 
+use p256::ecdsa::signature::{Signer, Verifier};
 use zeroize::Zeroizing;
 
 use super::Rejected;
 use super::curve::Point;
 use super::id::{AccountId, EntryId, NodeId};
+use super::labels;
 use super::random::Stream;
 
 /// What a signature is about; hashed in front of the message so that no signature serves twice.
@@ -12,6 +16,15 @@ use super::random::Stream;
 pub enum Domain {
     NodeRecord,
     LinkCertificate,
+}
+
+impl Domain {
+    fn label(self) -> &'static str {
+        match self {
+            Domain::NodeRecord => labels::NODE_RECORD,
+            Domain::LinkCertificate => labels::LINK_CERTIFICATE,
+        }
+    }
 }
 
 /// ECDSA r‖s, 64 bytes. Malleable: never an identifier.
@@ -25,8 +38,72 @@ pub trait Static: sealed::Secret {
 
 pub(super) mod sealed {
     pub trait Secret {
-        fn scalar(&self) -> p256::NonZeroScalar;
+        fn secret(&self) -> &p256::SecretKey;
     }
+}
+
+/// A uniformly random scalar from 1 to n-1, by rejection (one draw in 2^32 is thrown away).
+pub(super) fn random_secret(random: &mut Stream) -> p256::SecretKey {
+    loop {
+        let bytes = Zeroizing::new(random.bytes::<32>());
+        if let Ok(secret) = p256::SecretKey::from_slice(bytes.as_slice()) {
+            return secret;
+        }
+    }
+}
+
+pub(super) fn public_of(secret: &p256::SecretKey) -> Point {
+    Point::from_affine(*secret.public_key().as_affine())
+        .expect("a public key is never the identity")
+}
+
+fn secret_bytes(secret: &p256::SecretKey) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(
+        Zeroizing::new(secret.to_bytes())
+            .as_slice()
+            .try_into()
+            .expect("a P-256 scalar has 32 bytes"),
+    )
+}
+
+/// Label and signer stand in front of the message, each with its length.
+fn signed_bytes(label: &str, signer: &Point, message: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(label.len() + 34 + message.len());
+    bytes.push(u8::try_from(label.len()).expect("labels are shorter than 256 bytes"));
+    bytes.extend_from_slice(label.as_bytes());
+    bytes.extend_from_slice(signer.bytes());
+    bytes.extend_from_slice(message);
+    bytes
+}
+
+/// ECDSA with SHA-256 and the nonce of RFC 6979. The signer's key is in the digest, so a signature cannot be carried over to a
+/// related key.
+pub(super) fn sign(
+    secret: &p256::SecretKey,
+    public: &Point,
+    label: &str,
+    message: &[u8],
+) -> Signature {
+    let key = p256::ecdsa::SigningKey::from(secret);
+    let signature: p256::ecdsa::Signature = key.sign(&signed_bytes(label, public, message));
+    Signature(
+        signature
+            .to_bytes()
+            .as_slice()
+            .try_into()
+            .expect("r and s have 32 bytes each"),
+    )
+}
+
+pub(super) fn verify(public: &Point, label: &str, message: &[u8], signature: &Signature) -> bool {
+    let (Ok(key), Ok(signature)) = (
+        p256::ecdsa::VerifyingKey::from_affine(*public.affine()),
+        p256::ecdsa::Signature::from_slice(&signature.0),
+    ) else {
+        return false;
+    };
+    key.verify(&signed_bytes(label, public, message), &signature)
+        .is_ok()
 }
 
 macro_rules! static_key {
@@ -38,24 +115,28 @@ macro_rules! static_key {
         }
 
         impl $name {
-            pub fn generate(_random: &mut Stream) -> $name {
-                todo!()
+            pub fn generate(random: &mut Stream) -> $name {
+                $name::from_secret(random_secret(random))
             }
 
             /// The secret scalar, 32 bytes big-endian, for the store.
             pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
-                todo!()
+                secret_bytes(&self.secret)
             }
 
             /// Refuses 0 and everything from the group order on.
-            pub fn from_bytes(_bytes: &[u8; 32]) -> Result<$name, Rejected> {
-                todo!()
+            pub fn from_bytes(bytes: &[u8; 32]) -> Result<$name, Rejected> {
+                p256::SecretKey::from_slice(bytes).map($name::from_secret).map_err(|_| Rejected)
+            }
+
+            fn from_secret(secret: p256::SecretKey) -> $name {
+                $name { public: public_of(&secret), secret }
             }
         }
 
         impl sealed::Secret for $name {
-            fn scalar(&self) -> p256::NonZeroScalar {
-                self.secret.to_nonzero_scalar()
+            fn secret(&self) -> &p256::SecretKey {
+                &self.secret
             }
         }
 
@@ -80,14 +161,15 @@ impl NodeKey {
     pub fn id(&self) -> NodeId {
         NodeId::from_point(self.public)
     }
-    pub fn sign(&self, _domain: Domain, _message: &[u8]) -> Signature {
-        todo!()
+
+    pub fn sign(&self, domain: Domain, message: &[u8]) -> Signature {
+        sign(&self.secret, &self.public, domain.label(), message)
     }
 }
 
 impl NodeId {
-    pub fn verify(&self, _domain: Domain, _message: &[u8], _signature: &Signature) -> bool {
-        todo!()
+    pub fn verify(&self, domain: Domain, message: &[u8], signature: &Signature) -> bool {
+        verify(self.point(), domain.label(), message, signature)
     }
 }
 
@@ -116,14 +198,77 @@ pub struct Ephemeral {
 }
 
 impl Ephemeral {
-    pub fn generate(_random: &mut Stream) -> Ephemeral {
-        todo!()
+    pub fn generate(random: &mut Stream) -> Ephemeral {
+        Ephemeral::from_secret(random_secret(random))
     }
+
     pub fn public(&self) -> &Point {
         &self.public
     }
-    #[allow(dead_code)]
-    pub(super) fn scalar(&self) -> p256::NonZeroScalar {
-        self.secret.to_nonzero_scalar()
+
+    pub(super) fn secret(&self) -> &p256::SecretKey {
+        &self.secret
+    }
+
+    /// For state that outlives the program: a session that waits for its answer, a ratchet.
+    pub(super) fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        secret_bytes(&self.secret)
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Ephemeral, Rejected> {
+        p256::SecretKey::from_slice(bytes)
+            .map(Ephemeral::from_secret)
+            .map_err(|_| Rejected)
+    }
+
+    fn from_secret(secret: p256::SecretKey) -> Ephemeral {
+        Ephemeral {
+            public: public_of(&secret),
+            secret,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_about_one_domain_one_message_and_one_key() {
+        let mut random = Stream::from_seed([1; 32]);
+        let (key, other) = (
+            NodeKey::generate(&mut random),
+            NodeKey::generate(&mut random),
+        );
+        let signature = key.sign(Domain::NodeRecord, b"record");
+        assert!(key.id().verify(Domain::NodeRecord, b"record", &signature));
+        assert!(
+            !key.id()
+                .verify(Domain::LinkCertificate, b"record", &signature)
+        );
+        assert!(!key.id().verify(Domain::NodeRecord, b"recorD", &signature));
+        assert!(!other.id().verify(Domain::NodeRecord, b"record", &signature));
+        assert!(
+            !key.id()
+                .verify(Domain::NodeRecord, b"record", &Signature([0; 64]))
+        );
+        assert!(
+            !key.id()
+                .verify(Domain::NodeRecord, b"record", &Signature([0xff; 64]))
+        );
+    }
+
+    #[test]
+    fn secrets_come_back_from_their_bytes_and_bad_ones_are_refused() {
+        let mut random = Stream::from_seed([2; 32]);
+        let key = AccountKey::generate(&mut random);
+        assert_eq!(
+            AccountKey::from_bytes(&key.to_bytes()).unwrap().id(),
+            key.id()
+        );
+        assert!(
+            AccountKey::from_bytes(&[0; 32]).is_err()
+                && AccountKey::from_bytes(&[0xff; 32]).is_err()
+        );
     }
 }

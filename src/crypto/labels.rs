@@ -1,1 +1,61 @@
-//! Every domain-separation label of the program, in one table.
+//! Every domain-separation label of the room in one table, so that two uses never share one by accident.
+//!
+//! A label is a constant of the protocol: changing one makes a new, incompatible version.
+
+/// First thing in every transcript.
+pub(super) const TRANSCRIPT: &str = "paratox mqv v1";
+/// First thing in the info of every derived key.
+pub(super) const DERIVE: &str = "paratox key v1";
+/// Salt of a secret that needs two agreements.
+pub(super) const MIX: &str = "paratox mix v1";
+
+/// Keys out of an agreement.
+pub(super) const CONFIRM_INITIATOR: &str = "confirm initiator";
+pub(super) const CONFIRM_RESPONDER: &str = "confirm responder";
+
+/// Link packets, per direction, and what each direction's secret is split into.
+pub(super) const PACKET_INITIATOR: &str = "packet initiator";
+pub(super) const PACKET_RESPONDER: &str = "packet responder";
+pub(super) const PACKET_KEY: &str = "packet key";
+pub(super) const PACKET_IV: &str = "packet iv";
+pub(super) const PACKET_MASK: &str = "packet mask";
+pub(super) const PACKET_NEXT: &str = "packet next";
+
+/// Circuits.
+pub(super) const LAYER_FORWARD: &str = "layer forward";
+pub(super) const LAYER_BACKWARD: &str = "layer backward";
+pub(super) const END_FORWARD: &str = "end forward";
+pub(super) const END_BACKWARD: &str = "end backward";
+pub(super) const END_KEY: &str = "end key";
+pub(super) const END_IV: &str = "end iv";
+
+/// Blinding: expand_message_xmd's domain separation tag (RFC 9380).
+pub(super) const BLIND: &[u8] = b"paratox v1 blind";
+/// What a blinded key signs.
+pub(super) const BLIND_SIGNATURE: &str = "paratox blinded signature v1";
+/// What a node key signs.
+pub(super) const NODE_RECORD: &str = "paratox node record v1";
+pub(super) const LINK_CERTIFICATE: &str = "paratox link certificate v1";
+
+/// First parcels between two people.
+pub(super) const PARCEL_MASK: &str = "paratox parcel mask v1";
+pub(super) const PARCEL_HIDE: &str = "parcel hide";
+pub(super) const PARCEL_SENDER: &str = "parcel sender";
+pub(super) const PARCEL_BODY: &str = "parcel body";
+pub(super) const SESSION_OFFER: &str = "session offer";
+pub(super) const SESSION: &str = "session";
+pub(super) const SESSION_ANSWER_MASK: &str = "session answer mask";
+pub(super) const SESSION_ANSWER: &str = "session answer";
+pub(super) const SESSION_ROOT: &str = "session root";
+pub(super) const SESSION_ID: &str = "session id";
+pub(super) const SEALED: &str = "sealed parcel";
+
+/// Ratchet.
+pub(super) const RATCHET_HEADER_INITIATOR: &str = "ratchet header initiator";
+pub(super) const RATCHET_HEADER_RESPONDER: &str = "ratchet header responder";
+pub(super) const RATCHET_ROOT: &str = "ratchet root";
+pub(super) const RATCHET_CHAIN: &str = "ratchet chain";
+pub(super) const RATCHET_NEXT_HEADER: &str = "ratchet next header";
+pub(super) const RATCHET_MESSAGE: &str = "ratchet message";
+pub(super) const RATCHET_BODY: &str = "ratchet body";
+pub(super) const RATCHET_COMMIT: &str = "ratchet commit";

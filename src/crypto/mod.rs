@@ -9,7 +9,7 @@ pub mod curve;
 pub mod hctr2;
 pub mod id;
 pub mod keys;
-pub mod labels;
+mod labels;
 pub mod mqv;
 pub mod onion;
 pub mod packet;
@@ -18,6 +18,8 @@ pub mod ratchet;
 pub mod sealed;
 pub mod secrecy;
 pub mod session;
+pub mod text;
+mod window;
 
 /// The one answer to every cryptographic failure that a stranger can cause. It carries no detail on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
