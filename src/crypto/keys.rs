@@ -16,6 +16,8 @@ use super::random::Stream;
 pub enum Domain {
     NodeRecord,
     LinkCertificate,
+    /// An entry's current NodeId answers a call to its entry key.
+    EntryAnswer,
 }
 
 impl Domain {
@@ -23,6 +25,7 @@ impl Domain {
         match self {
             Domain::NodeRecord => labels::NODE_RECORD,
             Domain::LinkCertificate => labels::LINK_CERTIFICATE,
+            Domain::EntryAnswer => labels::ENTRY_ANSWER,
         }
     }
 }

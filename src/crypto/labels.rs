@@ -36,6 +36,7 @@ pub(super) const BLIND_SIGNATURE: &str = "paratox blinded signature v1";
 /// What a node key signs.
 pub(super) const NODE_RECORD: &str = "paratox node record v1";
 pub(super) const LINK_CERTIFICATE: &str = "paratox link certificate v1";
+pub(super) const ENTRY_ANSWER: &str = "paratox entry answer v1";
 
 /// First parcels between two people.
 pub(super) const PARCEL_MASK: &str = "paratox parcel mask v1";

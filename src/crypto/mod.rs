@@ -19,7 +19,7 @@ pub mod sealed;
 pub mod secrecy;
 pub mod session;
 pub mod text;
-mod window;
+pub mod window;
 
 /// The one answer to every cryptographic failure that a stranger can cause. It carries no detail on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

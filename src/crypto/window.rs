@@ -1,12 +1,12 @@
 //! A replay window: which of the last 1024 numbers were seen.
 
 /// How far behind the newest a number may come and still count. A cell that is later than this was not late but kept.
-pub(super) const WINDOW: u64 = 1024;
+pub const WINDOW: u64 = 1024;
 /// How far ahead of the newest a number may be: nobody loses a million cells and goes on.
-pub(super) const AHEAD: u64 = 1 << 20;
+pub const AHEAD: u64 = 1 << 20;
 
 #[derive(Clone)]
-pub(super) struct Window {
+pub struct Window {
     /// One more than the highest number seen; 0: none yet.
     next: u64,
     /// Bit n % 1024 stands for number n, for the last 1024 numbers.
@@ -14,23 +14,23 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn new() -> Window {
+    pub fn new() -> Window {
         Window {
             next: 0,
             seen: [0; (WINDOW / 64) as usize],
         }
     }
 
-    pub(super) fn top(&self) -> Option<u64> {
+    pub fn top(&self) -> Option<u64> {
         self.next.checked_sub(1)
     }
 
     /// May the number be one of ours at all? (Seen or not.)
-    pub(super) fn near(&self, number: u64) -> bool {
+    pub fn near(&self, number: u64) -> bool {
         number.wrapping_sub(self.next.saturating_sub(WINDOW)) <= self.next.min(WINDOW) + AHEAD
     }
 
-    pub(super) fn fresh(&self, number: u64) -> bool {
+    pub fn fresh(&self, number: u64) -> bool {
         if number >= self.next {
             return number - self.next <= AHEAD;
         }
@@ -38,7 +38,7 @@ impl Window {
     }
 
     /// For a number that is [`Window::fresh`] and whose cell was authentic.
-    pub(super) fn record(&mut self, number: u64) {
+    pub fn record(&mut self, number: u64) {
         if number >= self.next {
             if number - self.next >= WINDOW {
                 self.seen = [0; (WINDOW / 64) as usize];

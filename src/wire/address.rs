@@ -80,8 +80,10 @@ impl Address {
             IpAddr::V6(ip) => {
                 let never = ip.is_unspecified() || ip.is_multicast();
                 // Global unicast is 2000::/3; link-local needs a scope that 18 bytes do not carry.
-                let global = ip.segments()[0] & 0xe000 == 0x2000 && !is_documentation_v6(ip);
-                !never && (global || (reach == Reach::Lan && is_local_v6(ip)))
+                let global = ip.segments()[0] & 0xe000 == 0x2000;
+                let lan = reach == Reach::Lan;
+                !never
+                    && ((global && (lan || !is_documentation_v6(ip))) || (lan && is_local_v6(ip)))
             }
         }
     }

@@ -30,16 +30,26 @@ impl CellKind {
     }
 }
 
-/// 24 bytes: kind 1, flags 1 (zero), ack delay 2, ack top 4, ack bits 8, body sequence 4, credit 2, zero 2.
+/// Which packet numbers of the other direction were accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// Milliseconds between the arrival of `top` and the tick of this cell, at most 65 535.
+    pub delay: u16,
+    /// Low 32 bits of the highest packet number accepted so far.
+    pub top: u32,
+    /// Bit i: `top - 1 - i` was accepted.
+    pub bits: u64,
+}
+
+/// Flag: the ack fields hold something.
+const HAS_ACK: u8 = 1;
+
+/// 24 bytes: kind 1, flags 1 (bit 0: the ack fields count), ack delay 2, ack top 4, ack bits 8, body sequence 4, credit 2, zero 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InnerHeader {
     pub kind: CellKind,
-    /// Milliseconds between the arrival of `ack_top` and this cell's sealing, at most 65 535.
-    pub ack_delay: u16,
-    /// Low 32 bits of the highest packet number opened so far.
-    pub ack_top: u32,
-    /// Bit i: `ack_top - 1 - i` was opened.
-    pub ack_bits: u64,
+    /// `None` as long as nothing was accepted.
+    pub ack: Option<Ack>,
     /// Numbers bodies and control bodies of one direction from 1, the same at each resending; 0 in chaff.
     pub body_seq: u32,
     /// Bodies the sender of this header can still take.
@@ -57,12 +67,15 @@ impl InnerHeader {
             3 => CellKind::Close,
             _ => CellKind::Unknown,
         };
-        let _flags = r.u8("cell flags")?;
+        let flags = r.u8("cell flags")?;
+        let ack = Ack {
+            delay: r.u16("cell ack delay")?,
+            top: r.u32("cell ack top")?,
+            bits: r.u64("cell ack bits")?,
+        };
         let header = InnerHeader {
             kind,
-            ack_delay: r.u16("cell ack delay")?,
-            ack_top: r.u32("cell ack top")?,
-            ack_bits: r.u64("cell ack bits")?,
+            ack: (flags & HAS_ACK != 0).then_some(ack),
             body_seq: r.u32("cell body sequence")?,
             credit: r.u16("cell credit")?,
         };
@@ -77,13 +90,19 @@ impl InnerHeader {
     /// Writes the header in front of a body that is already in place.
     pub fn write(&self, inner: &mut [u8; INNER]) {
         let mut w = Writer::new(&mut inner[..INNER_HEADER]);
+        let ack = self.ack.unwrap_or(Ack {
+            delay: 0,
+            top: 0,
+            bits: 0,
+        });
         w.u8(self.kind.code())
-            .u8(0)
-            .u16(self.ack_delay)
-            .u32(self.ack_top)
-            .u64(self.ack_bits)
-            .u32(self.body_seq);
-        w.u16(self.credit).u16(0);
+            .u8(if self.ack.is_some() { HAS_ACK } else { 0 });
+        w.u16(ack.delay)
+            .u32(ack.top)
+            .u64(ack.bits)
+            .u32(self.body_seq)
+            .u16(self.credit)
+            .u16(0);
     }
 }
 
@@ -93,24 +112,32 @@ mod tests {
 
     #[test]
     fn a_header_survives_the_wire_and_leaves_the_body_alone() {
-        for kind in [
+        let kinds = [
             CellKind::Chaff,
             CellKind::Body,
             CellKind::Control,
             CellKind::Close,
             CellKind::Unknown,
-        ] {
-            let header = InnerHeader {
-                kind,
-                ack_delay: 7,
-                ack_top: u32::MAX,
-                ack_bits: 1 << 63 | 1,
-                body_seq: 9,
-                credit: 64,
-            };
-            let mut inner = [0xab; INNER];
-            header.write(&mut inner);
-            assert_eq!(InnerHeader::split(&inner), Ok((header, &[0xab; BODY])));
+        ];
+        for kind in kinds {
+            for ack in [
+                None,
+                Some(Ack {
+                    delay: 7,
+                    top: u32::MAX,
+                    bits: 1 << 63 | 1,
+                }),
+            ] {
+                let header = InnerHeader {
+                    kind,
+                    ack,
+                    body_seq: 9,
+                    credit: 64,
+                };
+                let mut inner = [0xab; INNER];
+                header.write(&mut inner);
+                assert_eq!(InnerHeader::split(&inner), Ok((header, &[0xab; BODY])));
+            }
         }
     }
 }

@@ -7,18 +7,19 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use bech32::primitives::decode::CheckedHrpstring;
-use bech32::{Bech32m, Hrp};
-
 use super::address::{Address, Reach};
 use crate::crypto::id::{BadId, EntryId};
+use crate::crypto::text::{self, Form};
 
 /// A text longer than this is not a ticket: four IPv6 addresses and a key with a secret are 290.
 pub const MAX_TEXT: usize = 400;
 /// Addresses in one ticket.
 pub const MAX_ADDRESSES: usize = 4;
-/// Characters of a key with a secret: prefix 3, separator 1, 49 bytes in 79, checksum 6.
-const WITH_SECRET: usize = 89;
+/// An entry key, or one with its secret.
+const FORM: Form = Form {
+    payloads: &[33, 49],
+    ..EntryId::FORM
+};
 
 /// What makes an unlisted entry: without it no first datagram can be formed that the entry answers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,11 +141,11 @@ impl fmt::Display for Ticket {
         if self.secret == EntrySecret::NONE {
             write!(f, "{}", self.entry)?;
         } else {
-            let mut bytes = [0; 49];
-            bytes[..33].copy_from_slice(self.entry.bytes());
-            bytes[33..].copy_from_slice(&self.secret.0);
-            bech32::encode_lower_to_fmt::<Bech32m, _>(f, prefix(), &bytes)
-                .map_err(|_| fmt::Error)?;
+            let mut payload = [0; 49];
+            payload[..33].copy_from_slice(self.entry.bytes());
+            payload[0] &= 1;
+            payload[33..].copy_from_slice(&self.secret.0);
+            f.write_str(&text::encode(&FORM, &payload))?;
         }
         for (i, addr) in self.addresses.iter().enumerate() {
             write!(f, "{}{addr}", if i == 0 { '@' } else { ',' })?;
@@ -160,39 +161,26 @@ fn bad<T>(reason: &str, position: Option<usize>) -> Result<T, BadTicket> {
     })
 }
 
-fn prefix() -> Hrp {
-    Hrp::parse_unchecked(EntryId::PREFIX)
-}
-
 fn parse_key(text: &str) -> Result<(EntryId, EntrySecret), BadTicket> {
-    // The lengths are so far apart that a few lost or doubled characters do not change which kind was meant.
-    if text.len() < (63 + WITH_SECRET) / 2 {
-        return Ok((EntryId::from_str(text)?, EntrySecret::NONE));
+    let mut payload = text::decode(&FORM, text)?;
+    // As in an EntryId's text: seven bits of version, one of parity.
+    if payload[0] > 1 {
+        return bad(
+            "this ticket is of a newer kind: update paratox to use it",
+            None,
+        );
     }
-    if text.len() != WITH_SECRET {
-        return bad("an entry key with a secret has 89 characters", None);
-    }
-    let Ok(parsed) = CheckedHrpstring::new::<Bech32m>(text) else {
-        return bad("the entry key has a typing error", None);
-    };
-    if parsed.hrp() != prefix() {
-        return bad("an entry key begins with pxe1", Some(0));
-    }
-    let mut bytes = [0; 49];
-    if parsed.byte_iter().len() != bytes.len() {
-        return bad("an entry key with a secret has 89 characters", None);
-    }
-    for (to, from) in bytes.iter_mut().zip(parsed.byte_iter()) {
-        *to = from;
-    }
-    let (key, secret) = bytes.split_at(33);
+    payload[0] |= 2;
+    let (key, secret) = payload.split_at(EntryId::LEN);
     let Ok(entry) = EntryId::decode(key) else {
-        return bad("this is no key", None);
+        return bad("this is no entry node's key", None);
     };
     let mut kept = EntrySecret::NONE;
-    kept.0.copy_from_slice(secret);
-    if kept == EntrySecret::NONE {
-        return bad("an empty secret is left out", None);
+    if !secret.is_empty() {
+        kept.0.copy_from_slice(secret);
+        if kept == EntrySecret::NONE {
+            return bad("an empty secret is left out", None);
+        }
     }
     Ok((entry, kept))
 }

@@ -1,0 +1,138 @@
+//! When a link sends: the clock is the only sender.
+//!
+//! A Poisson process whose every tick is drawn before anything is known about what it will carry. Its stream of random numbers belongs to
+//! this link alone, so nothing that happens elsewhere moves a tick. Not here: what a tick carries.
+
+use std::time::Duration;
+
+use crate::crypto::random::Stream;
+use crate::wire::time::Moment;
+
+/// A cell is chosen and sealed this long before its tick, so that the time that takes does not show.
+pub const LEAD: Duration = Duration::from_millis(5);
+/// A link's start runs at this rate, whoever starts it and why, so that joining is quick.
+pub const WARM_UP_RATE: f64 = 20.0;
+/// How long the start lasts.
+pub const WARM_UP: Duration = Duration::from_secs(15);
+/// A program that wakes this late (a suspended machine) moves its schedule instead of sending all it missed in a burst.
+const LATE: Duration = Duration::from_millis(50);
+
+/// The ticks of one link in one direction.
+pub struct Clock {
+    random: Stream,
+    /// Cells per second after the start.
+    rate: f64,
+    warm_until: Moment,
+    next: Moment,
+}
+
+impl Clock {
+    /// Ticks from `now` on at `rate` cells a second; with `warm_up`, at no less than the start's rate first.
+    pub fn new(random: Stream, now: Moment, rate: f64, warm_up: bool) -> Clock {
+        let warm_until = if warm_up { now + WARM_UP } else { now };
+        let mut clock = Clock { random, rate, warm_until, next: now };
+        clock.next = clock.after(now);
+        clock
+    }
+
+    /// When the cell of the next tick is to be made.
+    pub fn due(&self) -> Moment {
+        self.next - LEAD
+    }
+
+    /// Takes the next tick if it is due, and draws the one after it. A tick that is already over is now.
+    pub fn tick(&mut self, now: Moment) -> Option<Moment> {
+        if self.due() > now {
+            return None;
+        }
+        let tick = self.next.max(now);
+        let from = if now.since(self.next) > LATE { now } else { self.next };
+        self.next = self.after(from);
+        Some(tick)
+    }
+
+    pub fn rate_at(&self, now: Moment) -> f64 {
+        if now < self.warm_until { self.rate.max(WARM_UP_RATE) } else { self.rate }
+    }
+
+    /// One draw: the gap in expected ticks, spent at the rate of each stretch of time it passes through.
+    fn after(&mut self, from: Moment) -> Moment {
+        let mut left = self.random.exponential(1.0);
+        let mut at = from;
+        if at < self.warm_until {
+            let rate = self.rate_at(at);
+            let whole = self.warm_until.since(at).as_secs_f64() * rate;
+            if left < whole {
+                return at.after_seconds(left / rate);
+            }
+            left -= whole;
+            at = self.warm_until;
+        }
+        at.after_seconds(left / self.rate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock(rate: f64, warm_up: bool) -> Clock {
+        Clock::new(Stream::from_seed([9; 32]), Moment(0), rate, warm_up)
+    }
+
+    fn ticks(clock: &mut Clock, until: Moment) -> Vec<Moment> {
+        let mut ticks = Vec::new();
+        while clock.due() < until {
+            let due = clock.due();
+            ticks.push(clock.tick(due).expect("it is due"));
+        }
+        ticks
+    }
+
+    #[test]
+    fn a_link_runs_at_twenty_a_second_for_fifteen_seconds_and_then_at_its_rate() {
+        let mut clock = clock(6.0, true);
+        let all = ticks(&mut clock, Moment(1_015_000_000));
+        let start = all.iter().filter(|t| t.0 < 15_000_000).count() as f64;
+        let rest = all.iter().filter(|t| t.0 >= 15_000_000).count() as f64;
+        assert!((start - 300.0).abs() < 70.0, "{start}");
+        assert!((rest - 6000.0).abs() < 310.0, "{rest}");
+    }
+
+    #[test]
+    fn gaps_are_exponential_in_mean_and_spread() {
+        let all = ticks(&mut clock(6.0, false), Moment(2_000_000_000));
+        let gaps: Vec<f64> = all.windows(2).map(|w| w[1].since(w[0]).as_secs_f64()).collect();
+        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let spread = (gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64).sqrt();
+        assert!((mean * 6.0 - 1.0).abs() < 0.05, "{mean}");
+        assert!((spread / mean - 1.0).abs() < 0.05, "{spread}");
+    }
+
+    #[test]
+    fn the_schedule_does_not_depend_on_how_promptly_it_is_served() {
+        let prompt = ticks(&mut clock(6.0, true), Moment(60_000_000));
+        let mut clock = clock(6.0, true);
+        let mut served = Vec::new();
+        // Served every millisecond instead of on the spot: always before the tick.
+        for ms in 0..60_000 {
+            while let Some(tick) = clock.tick(Moment(ms * 1000)) {
+                served.push(tick);
+            }
+        }
+        assert_eq!(prompt[..served.len()], served[..]);
+        assert!(served.len() + 3 > prompt.len());
+    }
+
+    #[test]
+    fn a_late_tick_is_sent_late_and_what_a_sleep_missed_is_not_sent_in_a_burst() {
+        let mut clock = clock(20.0, false);
+        let woken = Moment(3_600_000_000);
+        assert_eq!(clock.tick(woken), Some(woken));
+        let mut burst = 0;
+        while clock.tick(woken).is_some() {
+            burst += 1;
+        }
+        assert!(burst <= 2, "{burst}");
+    }
+}
