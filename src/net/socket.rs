@@ -56,6 +56,15 @@ fn open(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {
     Ok(socket.into())
 }
 
+/// The own address towards the internet, as the routing table has it; nothing is sent. `None` without a route.
+pub fn way_out() -> Option<IpAddr> {
+    // An address for documentation (RFC 5737): connecting a UDP socket only asks the routing table.
+    let socket = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((std::net::Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_unspecified()).then_some(ip)
+}
+
 /// The address as the machines know it: an IPv4 address never wears IPv6 clothes.
 pub fn plain(from: SocketAddr) -> SocketAddr {
     SocketAddr::new(from.ip().to_canonical(), from.port())
