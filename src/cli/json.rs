@@ -5,7 +5,7 @@
 //!      send{to,text,allow:"no-fs"?}  messages{with,before?,limit?}  read{with,msg}  list  status  policy{id,policy}  quit
 //! out  ready{id,name}  reply{tag?,ok,msg?,contacts?,messages?,older?,status?,network?}  error{tag?,code,text,position?}
 //!      network{state,links,circuits,nodes,entries:[{ticket,verdict}]}  request{id,name,text}  contact{id,name,state,…}  removed{id}
-//!      message{msg,from,to,text,secrecy,delivery,time}  delivery{msg,delivery,secrecy}  question{msg,id,reason}  notice{text}
+//!      message{msg,from,to,text,secrecy,delivery,time}  delivery{msg,id,delivery,secrecy}  question{msg,id,reason}  notice{text}
 //! ```
 //!
 //! A `tag` may be any JSON value; the reply or error to the command carries it back. Fields that nobody knows are ignored.
@@ -54,7 +54,7 @@ fn refuse<T>(code: &'static str, text: impl Into<String>) -> Result<T, Refusal> 
 /// Reads one line without its line break.
 pub fn parse(line: &[u8]) -> Line {
     if line.len() > MAX_LINE {
-        return Line { tag: None, request: refuse("too-long", "a line has at most 64 kB; send the text in parts") };
+        return too_long();
     }
     match serde_json::from_slice::<Value>(line) {
         Ok(Value::Object(fields)) => Line { tag: fields.get("tag").cloned(), request: command(&fields) },
@@ -69,6 +69,11 @@ pub fn parse(line: &[u8]) -> Line {
             }),
         },
     }
+}
+
+/// What stands for a line that was too long to be kept.
+pub fn too_long() -> Line {
+    Line { tag: None, request: refuse("too-long", "a line has at most 64 kB; send the text in parts") }
 }
 
 fn command(fields: &Map<String, Value>) -> Result<Request, Refusal> {
@@ -179,6 +184,7 @@ pub enum Out {
     Message(Message),
     Delivery {
         msg: u64,
+        id: String,
         delivery: &'static str,
         secrecy: u8,
     },

@@ -2,10 +2,13 @@
 //!
 //! The only room that prints. Not here: anything that decides.
 
+pub mod account;
 pub mod args;
 pub mod exit;
+pub mod headless;
 pub mod json;
 pub mod node;
+pub mod pipes;
 pub mod place;
 pub mod signals;
 
@@ -20,6 +23,9 @@ use exit::Failure;
 /// Threads that carry sockets, timers and pipes. Two, so that one that is held up by the system does not hold up the sockets.
 const WORKERS: usize = 2;
 
+/// What is said when a thread of the program has ended by itself.
+const DEFECT: &str = "a part of the program stopped because of a defect; please report what was printed above, and start again: nothing saved is lost";
+
 /// The whole program.
 pub fn main() -> ExitCode {
     if let Err(error) = crate::platform::harden() {
@@ -30,6 +36,7 @@ pub fn main() -> ExitCode {
     let options = &arguments.options;
     end(match arguments.command {
         Some(Command::Node) => node::run(options),
+        Some(Command::Headless { name }) => headless::run(options, name.as_deref()),
         _ => Err(Failure::usage("not built yet")),
     })
 }

@@ -70,7 +70,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             tokio::select! {
                 () = signals.wait() => return Ok(()),
                 () = tokio::time::sleep(CHECK) => if running.has_ended() {
-                    return Err(Failure::failed("the node stopped because of a defect; please report what was printed above"));
+                    return Err(Failure::failed(super::DEFECT));
                 }
             }
         }
