@@ -7,10 +7,9 @@ use tokio::runtime::Handle;
 use super::args::Options;
 use super::exit::Failure;
 use super::place;
-use crate::crypto::keys::AccountKey;
 use crate::crypto::random::Stream;
-use crate::messenger::Messenger;
-use crate::messenger::persistence::{Batch, Change, MAX_NAME, MetaKey, Persistence, ProfileRow, SecretBytes, StoreError};
+use crate::messenger::persistence::{Batch, Change, MAX_NAME, MetaKey, Persistence, SecretBytes, StoreError};
+use crate::messenger::{Messenger, OpenError as NotTakenUp};
 use crate::net::client::Client;
 use crate::net::clock::Clock;
 use crate::net::seed;
@@ -43,8 +42,19 @@ impl From<StoreError> for Failure {
     }
 }
 
+impl From<NotTakenUp> for Failure {
+    fn from(error: NotTakenUp) -> Failure {
+        match error {
+            NotTakenUp::Store(error) => error.into(),
+            NotTakenUp::BadKey => Failure::damaged(error.to_string()),
+            NotTakenUp::NoAccount => Failure::failed(format!("{error}; start paratox to give it one")),
+        }
+    }
+}
+
 /// Opens the profile of a directory, or makes it if there is none and a name for the account is given.
 pub fn open(directory: &Path, passphrase: &[u8], name: Option<&str>) -> Result<Profile, Failure> {
+    name.map(check_name).transpose()?;
     let mut profile = match (Profile::open(directory, passphrase), name) {
         (Err(OpenError::NoProfile(_)), Some(_)) => {
             Profile::create(directory, passphrase, Cost::STANDARD, &mut random("profile")?)?
@@ -56,25 +66,22 @@ pub fn open(directory: &Path, passphrase: &[u8], name: Option<&str>) -> Result<P
         let name = name.ok_or_else(|| {
             Failure::failed("the profile has no account yet; give it a name with `paratox headless --name NAME`, or start paratox")
         })?;
-        create_account(&mut profile, name)?;
+        profile = create_account(profile, name)?;
     }
     Ok(profile)
 }
 
 /// Puts a fresh account into a profile that has none.
-pub fn create_account(profile: &mut Profile, name: &str) -> Result<(), Failure> {
-    let name = name.trim();
-    if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
+pub fn create_account(profile: Profile, name: &str) -> Result<Profile, Failure> {
+    Ok(Messenger::create(profile, name, random("account")?, Clock::start().now())?.into_store())
+}
+
+/// A name that an account can have.
+fn check_name(name: &str) -> Result<(), Failure> {
+    if name.trim().is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
         return Err(Failure::usage(format!("a name has 1 to {MAX_NAME} bytes on one line; choose another with --name")));
     }
-    let key = AccountKey::generate(&mut random("account")?);
-    let mut batch = Batch::new();
-    batch.push(Change::PutProfile(ProfileRow {
-        account_key: SecretBytes::from_slice(&key.to_bytes()[..]),
-        name: name.to_owned(),
-        created: Clock::start().now().unix,
-    }));
-    Ok(profile.commit(batch)?)
+    Ok(())
 }
 
 /// What a profile remembers of the network between two runs.

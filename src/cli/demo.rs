@@ -44,10 +44,11 @@ const WATCHER_GREETING: &str =
 
 /// The network and its people. Dropping it ends all of them and removes what they kept.
 pub struct Demo {
-    pub user: Client<Person>,
+    pub user: Arc<Client<Person>>,
     pub entries: Vec<Ticket>,
     /// The contacts in the order they were added.
     pub contacts: [AccountId; 2],
+    clock: Clock,
     _relays: Vec<Running>,
     runtime: Runtime,
 }
@@ -57,7 +58,7 @@ pub fn run(headless: bool) -> Result<(), Failure> {
     let result = if headless {
         demo.runtime.block_on(headless::serve(&demo.user, &demo.entries))
     } else {
-        super::chat::demo(&demo)
+        super::chat::demo(&demo, demo.clock)
     };
     let Demo { user, _relays, runtime, .. } = demo;
     drop(user);
@@ -112,11 +113,11 @@ impl Demo {
             let add = Command::Add { id: id.to_string(), name: name.to_owned(), text: String::new() };
             ask(&user, add)?;
         }
-        Ok(Demo { user, entries, contacts: [echo_id, watcher_id], _relays: relays, runtime })
+        Ok(Demo { user: Arc::new(user), entries, contacts: [echo_id, watcher_id], clock, _relays: relays, runtime })
     }
 
-    pub fn runtime(&self) -> &Handle {
-        self.runtime.handle()
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 }
 
@@ -162,15 +163,12 @@ fn relay(runtime: &Handle, clock: Clock, number: usize, entries: &mut Vec<Ticket
 /// One person with a node and a throw-away profile.
 fn person(runtime: &Handle, clock: Clock, name: &str, entries: &[Ticket]) -> Result<(Client<Person>, AccountId), Failure> {
     let (socket, address) = loopback()?;
-    let mut profile = Profile::throw_away(&mut account::random("profile")?)?;
-    account::create_account(&mut profile, name)?;
+    let profile = Profile::throw_away(&mut account::random("profile")?)?;
     let node = Node::new(config(address, entries, None), fresh_seed()?, clock.now());
-    let messenger = Messenger::open(profile, account::random("messenger")?, clock.now())?;
+    let messenger = Messenger::create(profile, name, account::random("account")?, clock.now())?;
+    let id = messenger.id();
     let client = Client::start(runtime, clock, socket, node, messenger, name).map_err(cannot_start)?;
-    match ask(&client, Command::Status)? {
-        Reply::Status(status) => Ok((client, status.id)),
-        _ => Err(Failure::failed(super::DEFECT)),
-    }
+    Ok((client, id))
 }
 
 /// Asks from outside the runtime.

@@ -21,10 +21,7 @@ use crate::wire::ticket::Ticket;
 
 pub fn run(options: &Options, name: Option<&str>) -> Result<(), Failure> {
     let directory = place::data_dir(options)?;
-    let Some(file) = &options.passphrase_file else {
-        return Err(Failure::usage("headless reads commands from stdin, so the passphrase must come from a file; name it with --passphrase-file"));
-    };
-    let passphrase = place::passphrase_from(file)?;
+    let passphrase = place::passphrase(options)?;
     let profile = account::open(&directory, &passphrase, name)?;
     drop(passphrase);
     let runtime = super::runtime()?;

@@ -4,13 +4,17 @@
 
 pub mod account;
 pub mod args;
+pub mod chat;
+pub mod demo;
 pub mod exit;
 pub mod headless;
+pub mod id;
 pub mod json;
 pub mod node;
 pub mod pipes;
 pub mod place;
 pub mod signals;
+pub mod watcher;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -37,7 +41,9 @@ pub fn main() -> ExitCode {
     end(match arguments.command {
         Some(Command::Node) => node::run(options),
         Some(Command::Headless { name }) => headless::run(options, name.as_deref()),
-        _ => Err(Failure::usage("not built yet")),
+        Some(Command::Id) => id::run(options),
+        Some(Command::Demo { headless }) => demo::run(headless),
+        None => chat::run(options),
     })
 }
 

@@ -23,6 +23,14 @@ pub fn data_dir(options: &Options) -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::usage("this system has no home directory to keep the profile in; name one with --data-dir"))
 }
 
+/// The passphrase of a command without a screen: always from a file, because a prompt would wait for ever in a script.
+pub fn passphrase(options: &Options) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    match &options.passphrase_file {
+        Some(file) => passphrase_from(file),
+        None => Err(Failure::usage("this command does not ask for a passphrase; write it into a file and name it with --passphrase-file")),
+    }
+}
+
 /// The first line of the passphrase file without its line break.
 pub fn passphrase_from(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let sentence = |error| Failure::usage(format!("the passphrase file {} cannot be read ({error}); check its path", file.display()));

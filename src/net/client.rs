@@ -32,7 +32,7 @@ pub trait PersonMachine: Send + 'static {
     fn command(&mut self, now: Now, command: Self::Command) -> Self::Answer;
     /// The next output, until there is none.
     fn poll_output(&mut self) -> Option<PersonOutput>;
-    fn next_timeout(&self) -> Moment;
+    fn next_timeout(&self, now: Now) -> Moment;
 }
 
 /// What a person's machine asks of the world.
@@ -127,12 +127,12 @@ impl<P: PersonMachine> Worker<P> {
         self.drain();
         loop {
             let now = self.clock.now();
-            if self.person.next_timeout() <= now.at {
+            if self.person.next_timeout(now) <= now.at {
                 self.person.handle_timeout(now);
                 self.drain();
             }
             let room = self.front.has_room();
-            let mut until = self.person.next_timeout();
+            let mut until = self.person.next_timeout(now);
             if !room {
                 until = until.min(now.at + STALLED);
             }
@@ -254,7 +254,7 @@ mod tests {
         fn poll_output(&mut self) -> Option<PersonOutput> {
             self.out.pop_front()
         }
-        fn next_timeout(&self) -> Moment {
+        fn next_timeout(&self, _: Now) -> Moment {
             Moment::NEVER
         }
     }

@@ -24,6 +24,11 @@ impl Clock {
         }
     }
 
+    /// When moment 0 was.
+    pub fn started(&self) -> Instant {
+        self.start
+    }
+
     /// Both clocks.
     pub fn now(&self) -> Now {
         Now {

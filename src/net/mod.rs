@@ -20,6 +20,7 @@ pub mod counters;
 pub mod driver;
 pub mod front;
 pub mod inbox;
+pub mod person;
 pub mod seed;
 pub mod socket;
 pub mod wire_task;

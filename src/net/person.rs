@@ -63,7 +63,7 @@ impl<P: Persistence + Send + 'static> PersonMachine for Messenger<P> {
         })
     }
 
-    fn next_timeout(&self) -> Moment {
-        Messenger::next_timeout(self)
+    fn next_timeout(&self, now: Now) -> Moment {
+        Messenger::next_timeout(self, now)
     }
 }
