@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::account::{self, Person, Settings};
 use super::args::Options;
 use super::demo::Demo;
-use super::exit::Failure;
+use super::exit::{Failure, WRONG_PASSPHRASE};
 use super::place;
 use crate::app::first_run::{FirstRun, Unlock};
 use crate::app::{App, Command as Wish, Event, Stage};
@@ -107,12 +107,6 @@ struct Opener {
 
 impl Opener {
     fn unlock(&self, passphrase: &[u8]) -> Result<Client<Person>, Event> {
-        match Profile::open(&self.directory, passphrase) {
-            Err(OpenError::WrongPassphrase) => return Err(Event::WrongPassphrase),
-            Err(error) => return Err(Event::NotOpened(error.to_string())),
-            // Closed again at once: `account::open` also mends what a crash during the first start left.
-            Ok(profile) => drop(profile),
-        }
         self.start(account::open(&self.directory, passphrase, None))
     }
 
@@ -128,7 +122,10 @@ impl Opener {
         profile
             .and_then(|profile| account::start(&self.runtime, self.clock, profile, &self.options))
             .map(|started| started.client)
-            .map_err(|failure| Event::NotOpened(failure.sentence))
+            .map_err(|failure| match failure.code {
+                WRONG_PASSPHRASE => Event::WrongPassphrase,
+                _ => Event::NotOpened(failure.sentence),
+            })
     }
 }
 

@@ -8,6 +8,8 @@ use crate::store::OpenError;
 const FAILED: u8 = 1;
 /// The command line asks for something that cannot be. `clap` uses the same.
 const USAGE: u8 = 2;
+/// The passphrase does not open the profile.
+pub const WRONG_PASSPHRASE: u8 = 3;
 /// Another process has the directory.
 const IN_USE: u8 = 4;
 /// A file is damaged, not ours, or made by a newer version.
