@@ -43,6 +43,11 @@ impl Key {
         self.0.clone()
     }
 
+    /// For a ratchet that works on a copy of its state. Not `Clone`: whoever copies a key should have to say so.
+    pub(super) fn copy(&self) -> Key {
+        Key(self.0.clone())
+    }
+
     /// A key for one purpose: HKDF-Expand (RFC 5869) with label and context, each behind its length, as info.
     pub fn derive(&self, label: &str, context: &[u8]) -> Key {
         let mut out = Zeroizing::new([0; 32]);
@@ -104,6 +109,27 @@ fn open_vec(
         )
         .map_err(|_| Rejected)?;
     Ok(bytes)
+}
+
+/// Random nonces in front of what they sealed.
+pub(super) const NONCE: usize = 12;
+
+/// Seals under a key that many parcels share, with a random nonce in front: `12 nonce | sealed | 16 tag`. A header key of a ratchet
+/// lives for one chain, far below the 2^32 messages that random nonces bear.
+pub(super) fn seal_random(key: &Key, aad: &[u8], plain: &[u8], random: &mut Stream) -> Vec<u8> {
+    let nonce: [u8; NONCE] = random.bytes();
+    let mut bytes = plain.to_vec();
+    seal_vec(&key.gcm(), nonce, aad, &mut bytes);
+    [nonce.as_slice(), &bytes].concat()
+}
+
+pub(super) fn open_random(
+    key: &Key,
+    aad: &[u8],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, Rejected> {
+    let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or(Rejected)?;
+    open_vec(&key.gcm(), *nonce, aad, sealed)
 }
 
 /// A key that seals or opens exactly once.

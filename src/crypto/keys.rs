@@ -224,6 +224,14 @@ impl Ephemeral {
             .map_err(|_| Rejected)
     }
 
+    /// For a ratchet that works on a copy of its state.
+    pub(super) fn copy(&self) -> Ephemeral {
+        Ephemeral {
+            secret: self.secret.clone(),
+            public: self.public,
+        }
+    }
+
     fn from_secret(secret: p256::SecretKey) -> Ephemeral {
         Ephemeral {
             public: public_of(&secret),

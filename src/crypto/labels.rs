@@ -40,23 +40,23 @@ pub(super) const ENTRY_ANSWER: &str = "paratox entry answer v1";
 
 /// First parcels between two people.
 pub(super) const PARCEL_MASK: &str = "paratox parcel mask v1";
-pub(super) const PARCEL_HIDE: &str = "parcel hide";
 pub(super) const PARCEL_SENDER: &str = "parcel sender";
 pub(super) const PARCEL_BODY: &str = "parcel body";
 pub(super) const SESSION_OFFER: &str = "session offer";
+pub(super) const SEALED: &str = "sealed parcel";
+pub(super) const PREKEY: &str = "epoch prekey parcel";
+/// The answer, and what comes of it.
 pub(super) const SESSION: &str = "session";
-pub(super) const SESSION_ANSWER_MASK: &str = "session answer mask";
+pub(super) const SESSION_MASK: &str = "session answer mask";
 pub(super) const SESSION_ANSWER: &str = "session answer";
 pub(super) const SESSION_ROOT: &str = "session root";
-pub(super) const SESSION_ID: &str = "session id";
-pub(super) const SEALED: &str = "sealed parcel";
 
 /// Ratchet.
-pub(super) const RATCHET_HEADER_INITIATOR: &str = "ratchet header initiator";
-pub(super) const RATCHET_HEADER_RESPONDER: &str = "ratchet header responder";
+pub(super) const RATCHET_INITIATOR: &str = "ratchet header initiator";
+pub(super) const RATCHET_RESPONDER: &str = "ratchet header responder";
 pub(super) const RATCHET_ROOT: &str = "ratchet root";
 pub(super) const RATCHET_CHAIN: &str = "ratchet chain";
-pub(super) const RATCHET_NEXT_HEADER: &str = "ratchet next header";
+pub(super) const RATCHET_HEADER: &str = "ratchet next header";
 pub(super) const RATCHET_MESSAGE: &str = "ratchet message";
 pub(super) const RATCHET_BODY: &str = "ratchet body";
-pub(super) const RATCHET_COMMIT: &str = "ratchet commit";
+pub(super) const RATCHET_COMMITMENT: &str = "ratchet commitment";

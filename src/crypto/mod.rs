@@ -6,6 +6,7 @@
 pub mod aead;
 pub mod blind;
 pub mod curve;
+mod envelope;
 pub mod hctr2;
 pub mod id;
 pub mod keys;
@@ -13,6 +14,7 @@ mod labels;
 pub mod mqv;
 pub mod onion;
 pub mod packet;
+pub mod prekey;
 pub mod random;
 pub mod ratchet;
 pub mod sealed;

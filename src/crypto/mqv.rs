@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::Rejected;
-use super::aead::{Key, mac16, mac16_eq};
+use super::aead::{Key, hkdf, mac16, mac16_eq};
 use super::curve::Point;
 use super::keys::{Ephemeral, Static};
 use super::labels;
@@ -136,7 +136,7 @@ impl Agreed {
     }
 
     /// Names the agreement at both ends; not secret.
-    pub(super) fn transcript(&self) -> &[u8; 32] {
+    pub(super) fn name(&self) -> &[u8; 32] {
         &self.transcript
     }
 }
@@ -429,9 +429,14 @@ fn dh(own: &Pair<'_>, peer: &Point) -> Result<Zeroizing<[u8; 32]>, Rejected> {
     x_of(peer.projective() * *own.scalar())
 }
 
-/// A ratchet's Diffie-Hellman between two ephemeral keys.
-pub(super) fn ratchet_dh(own: &Ephemeral, peer: &Point) -> Result<Key, Rejected> {
-    dh(&Pair::of_ephemeral(own), peer).map(|shared| Key::from_bytes(*shared))
+/// A ratchet's Diffie-Hellman between two ephemeral keys, extracted under the root key: HKDF-Extract(root, x).
+pub(super) fn ratchet_dh(root: &Key, own: &Ephemeral, peer: &Point) -> Result<Key, Rejected> {
+    let shared = dh(&Pair::of_ephemeral(own), peer)?;
+    Ok(hkdf(
+        root.to_bytes().as_slice(),
+        shared.as_slice(),
+        labels::RATCHET_ROOT,
+    ))
 }
 
 /// The door for published test vectors: the primitive on raw scalars. Nothing in the program goes through it.

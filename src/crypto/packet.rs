@@ -88,7 +88,7 @@ impl Epoch {
 
     /// The epoch `number`, not before this one. At most 2^20 / 256 steps (2 ms), and only for a cell that was recognised.
     fn advanced(&self, number: u64) -> Epoch {
-        let mut key = Key::from_bytes(*self.key.to_bytes());
+        let mut key = self.key.copy();
         for _ in self.number..number {
             key = key.derive(labels::PACKET_NEXT, b"");
         }

@@ -29,7 +29,11 @@ pub struct Allowance {
 
 impl Allowance {
     pub fn new(rate: f64, now: Moment) -> Allowance {
-        Allowance { rate, left: rate, at: now }
+        Allowance {
+            rate,
+            left: rate,
+            at: now,
+        }
     }
 
     fn refill(&mut self, now: Moment) {
@@ -71,7 +75,11 @@ impl Gate {
 
     /// Whether an INIT whose MAC fits may be opened.
     pub fn admits(&mut self, now: Moment, from: SocketAddr, salt: &[u8; 16]) -> bool {
-        while self.order.front().is_some_and(|(seen, _)| now.since(*seen) > REMEMBER) {
+        while self
+            .order
+            .front()
+            .is_some_and(|(seen, _)| now.since(*seen) > REMEMBER)
+        {
             if let Some((_, old)) = self.order.pop_front() {
                 self.salts.remove(&old);
             }
@@ -142,9 +150,13 @@ mod tests {
     #[test]
     fn one_source_has_twenty_a_second_and_all_together_sixty_four() {
         let mut gate = Gate::new(false);
-        let passed = (0..100).filter(|n| gate.admits(Moment(0), address(1, *n as u16), &salt(*n))).count();
+        let passed = (0..100)
+            .filter(|n| gate.admits(Moment(0), address(1, *n as u16), &salt(*n)))
+            .count();
         assert_eq!(passed, 20);
-        let passed = (0..100).filter(|n| gate.admits(Moment(0), address(*n as u8 + 2, 1), &salt(*n))).count();
+        let passed = (0..100)
+            .filter(|n| gate.admits(Moment(0), address(*n as u8 + 2, 1), &salt(*n)))
+            .count();
         assert_eq!(passed, 44);
         assert!(gate.admits(Moment(1_000_000), address(1, 1), &salt(7)));
     }
@@ -152,7 +164,9 @@ mod tests {
     #[test]
     fn on_a_local_network_ports_are_counted_apart() {
         let mut gate = Gate::new(true);
-        let passed = (0..60).filter(|n| gate.admits(Moment(0), address(1, *n as u16), &salt(*n))).count();
+        let passed = (0..60)
+            .filter(|n| gate.admits(Moment(0), address(1, *n as u16), &salt(*n)))
+            .count();
         assert_eq!(passed, 60);
     }
 

@@ -167,7 +167,10 @@ impl Calling {
 
         let mut plain = vec![0; INIT_PLAIN];
         let mut w = Writer::new(&mut plain);
-        w.u8(VERSION).u8(call.purpose.code()).put(call.caller.bytes()).u64(call.unix.0);
+        w.u8(VERSION)
+            .u8(call.purpose.code())
+            .put(call.caller.bytes())
+            .u64(call.unix.0);
         w.u8(call.class.code()).u16(0);
         call.dialled.write(&mut w);
         w.u8(SUITE);
@@ -177,7 +180,16 @@ impl Calling {
         let mac1 = doors.mac1(&cell);
         cell[MAC1..MAC2].copy_from_slice(&mac1);
         let answer_mac = es.key("resp mac").to_bytes();
-        Ok((Calling { ephemeral, es, answer_mac, callee, init: cell.clone() }, cell))
+        Ok((
+            Calling {
+                ephemeral,
+                es,
+                answer_mac,
+                callee,
+                init: cell.clone(),
+            },
+            cell,
+        ))
     }
 
     /// Whether this cell answers this INIT: one MAC, no curve work. Only the callee can make it true.
@@ -194,7 +206,8 @@ impl Calling {
         let y = Point::decode(&y).map_err(|_| Rejected)?;
         let t = link_transcript(&own.id(), key.bytes(), &secret, &self.init);
         let agreed = mqv::full(Side::Initiator, own, self.ephemeral, &key, &y, t)?.mix(&self.es);
-        let plain = OneTimeKey::from(agreed.key("resp")).open(mac1_of(&self.init), &cell[RESP_SEALED..])?;
+        let plain =
+            OneTimeKey::from(agreed.key("resp")).open(mac1_of(&self.init), &cell[RESP_SEALED..])?;
         let said = Said::read(&plain).map_err(|_| Rejected)?;
         match self.callee {
             DialKey::Node(node) if node != said.node => return Err(Rejected),
@@ -209,7 +222,13 @@ impl Calling {
         if said.node == own.id() {
             return Err(Rejected);
         }
-        Ok(Answer { agreed, node: said.node, observed: said.observed, class: said.class, refused: said.refused })
+        Ok(Answer {
+            agreed,
+            node: said.node,
+            observed: said.observed,
+            class: said.class,
+            refused: said.refused,
+        })
     }
 }
 
@@ -232,14 +251,24 @@ impl Said {
         let refused = Refusal::from_code(r.u8("answer refusal")?);
         let observed = Address::read(&mut r)?;
         let _unix = r.u64("answer time")?;
-        let class = Class::from_code(r.u8("answer class")?).ok_or(Malformed { what: "answer class" })?;
+        let class = Class::from_code(r.u8("answer class")?).ok_or(Malformed {
+            what: "answer class",
+        })?;
         let _capabilities = r.u16("answer capabilities")?;
-        let node = NodeId::decode(r.take(POINT, "answer node")?).map_err(|_| Malformed { what: "answer node" })?;
+        let node = NodeId::decode(r.take(POINT, "answer node")?).map_err(|_| Malformed {
+            what: "answer node",
+        })?;
         if r.u8("answer suite")? != SUITE {
             return malformed("answer suite");
         }
         let proof = Signature(r.array::<SIGNATURE>("answer proof")?);
-        Ok(Said { node, observed, class, refused, proof })
+        Ok(Said {
+            node,
+            observed,
+            class,
+            refused,
+            proof,
+        })
     }
 }
 
@@ -265,11 +294,19 @@ pub struct Called {
 impl Listening {
     pub fn node(key: Arc<NodeKey>) -> Listening {
         let secret = EntrySecret::NONE;
-        Listening { doors: Doors::of(key.id().bytes(), &secret), key: ListeningKey::Node(key), secret }
+        Listening {
+            doors: Doors::of(key.id().bytes(), &secret),
+            key: ListeningKey::Node(key),
+            secret,
+        }
     }
 
     pub fn entry(key: EntryKey, secret: EntrySecret) -> Listening {
-        Listening { doors: Doors::of(key.id().bytes(), &secret), key: ListeningKey::Entry(key), secret }
+        Listening {
+            doors: Doors::of(key.id().bytes(), &secret),
+            key: ListeningKey::Entry(key),
+            secret,
+        }
     }
 
     /// Whether the sender knows this key: one MAC, no curve work.
@@ -285,8 +322,12 @@ impl Listening {
         mask33(&self.doors.mask, &salt_of(cell), &mut x);
         let x = Point::decode(&x).map_err(|_| Rejected)?;
         let es = match &self.key {
-            ListeningKey::Node(key) => mqv::es_from(&**key, &x, es_transcript(key.id().bytes(), &cell[..SALT])),
-            ListeningKey::Entry(key) => mqv::es_from(key, &x, es_transcript(key.id().bytes(), &cell[..SALT])),
+            ListeningKey::Node(key) => {
+                mqv::es_from(&**key, &x, es_transcript(key.id().bytes(), &cell[..SALT]))
+            }
+            ListeningKey::Entry(key) => {
+                mqv::es_from(key, &x, es_transcript(key.id().bytes(), &cell[..SALT]))
+            }
         }?;
         let plain = OneTimeKey::from(es.key("init")).open(&seal_aad(cell), &cell[INIT_SEALED..])?;
         let call = read_call(&plain).map_err(|_| Rejected)?;
@@ -331,7 +372,12 @@ impl Listening {
         let mut w = Writer::new(&mut plain);
         w.u8(VERSION).u8(answer.refused.map_or(0, Refusal::code));
         answer.observed.write(&mut w);
-        w.u64(answer.unix.0).u8(answer.class.code()).u16(0).put(own.id().bytes()).u8(SUITE).put(&proof.0);
+        w.u64(answer.unix.0)
+            .u8(answer.class.code())
+            .u16(0)
+            .put(own.id().bytes())
+            .u8(SUITE)
+            .put(&proof.0);
         OneTimeKey::from(agreed.key("resp")).seal(mac1_of(init), &mut plain);
         cell[RESP_SEALED..].copy_from_slice(&plain);
         let tag2 = mac16(&es.key("resp mac").to_bytes(), &[&cell[Y..]]);
@@ -354,8 +400,11 @@ fn read_call(plain: &[u8]) -> Result<Call, Malformed> {
     if r.u8("call version")? != VERSION {
         return malformed("call version");
     }
-    let purpose = Purpose::from_code(r.u8("call purpose")?).ok_or(Malformed { what: "call purpose" })?;
-    let caller = NodeId::decode(r.take(POINT, "caller")?).map_err(|_| Malformed { what: "caller" })?;
+    let purpose = Purpose::from_code(r.u8("call purpose")?).ok_or(Malformed {
+        what: "call purpose",
+    })?;
+    let caller =
+        NodeId::decode(r.take(POINT, "caller")?).map_err(|_| Malformed { what: "caller" })?;
     let unix = UnixMs(r.u64("call time")?);
     let class = Class::from_code(r.u8("call class")?).ok_or(Malformed { what: "call class" })?;
     let _capabilities = r.u16("call capabilities")?;
@@ -363,5 +412,11 @@ fn read_call(plain: &[u8]) -> Result<Call, Malformed> {
     if r.u8("call suite")? != SUITE {
         return malformed("call suite");
     }
-    Ok(Call { caller, purpose, class, dialled, unix })
+    Ok(Call {
+        caller,
+        purpose,
+        class,
+        dialled,
+        unix,
+    })
 }

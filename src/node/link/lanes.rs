@@ -42,7 +42,10 @@ impl Bodies {
                 slot
             }
             None => {
-                self.places.push(Place { body: *body, next: None });
+                self.places.push(Place {
+                    body: *body,
+                    next: None,
+                });
                 (self.places.len() - 1) as Slot
             }
         }
@@ -86,7 +89,12 @@ impl Lanes {
             return Err(Full);
         }
         let slot = bodies.keep(body);
-        self.waiting.push_back(Lane { id, head: slot, tail: slot, len: 1 });
+        self.waiting.push_back(Lane {
+            id,
+            head: slot,
+            tail: slot,
+            len: 1,
+        });
         Ok(())
     }
 

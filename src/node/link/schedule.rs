@@ -30,7 +30,12 @@ impl Clock {
     /// Ticks from `now` on at `rate` cells a second; with `warm_up`, at no less than the start's rate first.
     pub fn new(random: Stream, now: Moment, rate: f64, warm_up: bool) -> Clock {
         let warm_until = if warm_up { now + WARM_UP } else { now };
-        let mut clock = Clock { random, rate, warm_until, next: now };
+        let mut clock = Clock {
+            random,
+            rate,
+            warm_until,
+            next: now,
+        };
         clock.next = clock.after(now);
         clock
     }
@@ -46,13 +51,21 @@ impl Clock {
             return None;
         }
         let tick = self.next.max(now);
-        let from = if now.since(self.next) > LATE { now } else { self.next };
+        let from = if now.since(self.next) > LATE {
+            now
+        } else {
+            self.next
+        };
         self.next = self.after(from);
         Some(tick)
     }
 
     pub fn rate_at(&self, now: Moment) -> f64 {
-        if now < self.warm_until { self.rate.max(WARM_UP_RATE) } else { self.rate }
+        if now < self.warm_until {
+            self.rate.max(WARM_UP_RATE)
+        } else {
+            self.rate
+        }
     }
 
     /// One draw: the gap in expected ticks, spent at the rate of each stretch of time it passes through.
@@ -102,9 +115,13 @@ mod tests {
     #[test]
     fn gaps_are_exponential_in_mean_and_spread() {
         let all = ticks(&mut clock(6.0, false), Moment(2_000_000_000));
-        let gaps: Vec<f64> = all.windows(2).map(|w| w[1].since(w[0]).as_secs_f64()).collect();
+        let gaps: Vec<f64> = all
+            .windows(2)
+            .map(|w| w[1].since(w[0]).as_secs_f64())
+            .collect();
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
-        let spread = (gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64).sqrt();
+        let spread =
+            (gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64).sqrt();
         assert!((mean * 6.0 - 1.0).abs() < 0.05, "{mean}");
         assert!((spread / mean - 1.0).abs() < 0.05, "{spread}");
     }

@@ -1,0 +1,847 @@
+//! Links: associations with other nodes over one UDP socket, and everything that is in a datagram.
+//!
+//! A *link* and a *spur* are shaped: a clock of their own sends, whatever there is to say. A *contact session* is not: it carries the
+//! messages of the DHT at once. All three begin with the same two cells, all cells have the same size, and no byte is plain. What arrives
+//! and opens nothing is counted and answered with silence.
+//!
+//! Sans-IO: [`Links::handle_datagram`] and [`Links::handle_timeout`] take in, [`Links::poll_output`] gives out until it is empty,
+//! [`Links::next_timeout`] says when to come again. Not here: which nodes to link to, and what bodies mean.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::crypto::curve::Point;
+use crate::crypto::id::{EntryId, NodeId};
+use crate::crypto::keys::{EntryKey, NodeKey};
+use crate::crypto::random::Stream;
+use crate::wire::address::Address;
+use crate::wire::certificate::LinkCertificate;
+use crate::wire::class::Class;
+use crate::wire::peer::Peer;
+use crate::wire::size::{BODY, DATAGRAM};
+use crate::wire::ticket::EntrySecret;
+use crate::wire::time::{Moment, Now};
+
+mod assoc;
+mod certificate;
+mod dial;
+mod flights;
+mod gate;
+mod handshake;
+mod keys;
+mod lanes;
+mod receive;
+mod schedule;
+mod shaped;
+mod table;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;
+
+use assoc::{Assoc, Contact, Role};
+use certificate::Vouching;
+use dial::Dial;
+use gate::{Allowance, Gate};
+use handshake::{Call, Calling, Listening};
+pub use lanes::{DEPTH, Full, LANES};
+pub use schedule::LEAD;
+use table::{Addresses, Timers};
+
+/// One datagram.
+pub type Cell = [u8; DATAGRAM];
+
+/// Links this node called: four chosen, and two being exchanged before the old ones go.
+pub const CALLED_LINKS: usize = 6;
+/// Links others called.
+pub const ACCEPTED_LINKS: usize = 8;
+/// Spurs this node holds as the end of others' outbound circuits: four circuits.
+pub const CALLED_SPURS: usize = 16;
+/// Spurs others hold to this node.
+pub const ACCEPTED_SPURS: usize = 16;
+/// Contact sessions; the least recently used goes first.
+pub const CONTACTS: usize = 256;
+/// Associations whose caller has not yet proved itself; the oldest goes first.
+pub const HALF_OPEN: usize = 256;
+/// The same of one IPv4 address or IPv6 /64 (in LAN mode: of one address and port).
+pub const HALF_OPEN_PER_SOURCE: usize = 8;
+/// Calls for links and spurs under way; more fail at once.
+pub const DIALS: usize = 32;
+/// Calls for contact sessions under way; more are refused.
+pub const CONTACT_DIALS: usize = 64;
+/// Links that say good-bye; the oldest is cut short.
+pub const CLOSING: usize = 16;
+/// Bodies handed up and not taken yet. When they are so many, cells with bodies are not accepted and their senders send them again.
+pub const UNTAKEN: usize = 1024;
+/// Cells a second from unknown sources that are tried on all associations: about a hundredth of a core.
+const TRIALS: f64 = 2000.0;
+/// An association that its caller has not confirmed is forgotten.
+const CONFIRM: Duration = Duration::from_secs(15);
+/// A closing link goes on sending for this long, so that its end says nothing about the moment it was decided.
+const DRAIN: Duration = Duration::from_secs(10);
+/// A contact session that nobody uses.
+const IDLE: Duration = Duration::from_secs(120);
+
+/// What an association is for. It travels in INIT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// Shaped, long-lived, carries circuits.
+    Link,
+    /// Shaped, temporary, from a circuit's end to a chosen node.
+    Spur,
+    /// Unshaped, for messages of the DHT.
+    Contact,
+}
+
+impl Purpose {
+    fn code(self) -> u8 {
+        match self {
+            Purpose::Link => 1,
+            Purpose::Spur => 2,
+            Purpose::Contact => 3,
+        }
+    }
+
+    fn from_code(code: u8) -> Option<Purpose> {
+        match code {
+            1 => Some(Purpose::Link),
+            2 => Some(Purpose::Spur),
+            3 => Some(Purpose::Contact),
+            _ => None,
+        }
+    }
+}
+
+/// Names a call and the association that comes of it; never used twice in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AssocId(pub u64);
+
+/// Under which key the other is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialKey {
+    Node(NodeId),
+    /// Its answer says, and proves, which NodeId it has now.
+    Entry(EntryId, EntrySecret),
+}
+
+impl DialKey {
+    fn parts(&self) -> (Point, EntrySecret) {
+        match self {
+            DialKey::Node(node) => (*node.point(), EntrySecret::NONE),
+            DialKey::Entry(entry, secret) => (*entry.point(), *secret),
+        }
+    }
+}
+
+/// Whom to call, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DialTarget {
+    pub key: DialKey,
+    pub addr: SocketAddr,
+}
+
+impl From<Peer> for DialTarget {
+    fn from(peer: Peer) -> DialTarget {
+        DialTarget {
+            key: DialKey::Node(peer.node),
+            addr: peer.addr,
+        }
+    }
+}
+
+/// Why a call was answered with no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No place left.
+    Full,
+    /// It has a link into the caller's network already.
+    Network,
+    /// Of a later version.
+    Other,
+}
+
+impl Refusal {
+    fn code(self) -> u8 {
+        match self {
+            Refusal::Full => 1,
+            Refusal::Network => 2,
+            Refusal::Other => 255,
+        }
+    }
+
+    fn from_code(code: u8) -> Option<Refusal> {
+        match code {
+            0 => None,
+            1 => Some(Refusal::Full),
+            2 => Some(Refusal::Network),
+            _ => Some(Refusal::Other),
+        }
+    }
+}
+
+/// Why a call came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialFailure {
+    /// Silence: nobody there, a wrong key, a wrong clock.
+    NoAnswer,
+    Refused(Refusal),
+    /// Too many calls or associations of this node's own.
+    TooMany,
+    /// An address or key that is never called: this node itself, or one outside its reach.
+    NotAllowed,
+    /// There is a link to this node already.
+    Linked,
+}
+
+/// Why an association ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DownReason {
+    /// [`Links::close`].
+    Closed,
+    /// The other end said so.
+    ClosedByPeer,
+    /// Nothing came any more.
+    Silent,
+    /// A newer link with the same node.
+    Replaced,
+    /// Its keys were used up and could not be replaced.
+    KeysSpent,
+}
+
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    Circuit,
+    /// Between the two ends of the link; the first byte is 0x40 or more.
+    Control,
+}
+
+#[derive(Debug)]
+pub enum LinkOutput {
+    /// Send at this moment, which lies up to [`LEAD`] ahead; if it is over, at once.
+    Transmit {
+        at: Moment,
+        to: SocketAddr,
+        cell: Box<Cell>,
+    },
+    /// `dialled`: this end called. `observed`: this node's address as the other end sees it, or claims to have reached it.
+    Up {
+        assoc: AssocId,
+        peer: Peer,
+        purpose: Purpose,
+        dialled: bool,
+        observed: Option<SocketAddr>,
+    },
+    /// Of an association that was up; nothing can be sent on it any more.
+    Down {
+        assoc: AssocId,
+        purpose: Purpose,
+        why: DownReason,
+    },
+    /// From a link or spur. Bodies arrive once, in any order.
+    Body {
+        assoc: AssocId,
+        kind: BodyKind,
+        body: [u8; BODY],
+    },
+    /// From a contact session; the NodeId is authentic.
+    Contact { peer: Peer, body: [u8; BODY] },
+    DialFailed {
+        assoc: AssocId,
+        target: DialTarget,
+        why: DialFailure,
+    },
+}
+
+/// For the network screen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkInfo {
+    pub assoc: AssocId,
+    pub peer: Option<Peer>,
+    pub purpose: Purpose,
+    pub state: LinkState,
+    /// Since when it is up, or called.
+    pub since: Moment,
+    pub cells_in: u64,
+    pub cells_out: u64,
+    pub chaff_out: u64,
+    /// Bodies given up after all their sends.
+    pub bodies_lost: u64,
+    /// Share of our cells not acknowledged, 0 to 1.
+    pub loss: f64,
+    pub round_trip: Option<Duration>,
+    /// Cells per second and direction, now.
+    pub rate: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    Dialling,
+    Up,
+    Suspect,
+    Draining,
+}
+
+impl LinkState {
+    pub fn word(self) -> &'static str {
+        match self {
+            LinkState::Dialling => "dialling",
+            LinkState::Up => "up",
+            LinkState::Suspect => "suspect",
+            LinkState::Draining => "draining",
+        }
+    }
+}
+
+pub struct LinkConfig {
+    pub class: Class,
+    /// Private addresses are talked to, and the rules about networks are off.
+    pub lan: bool,
+    /// The entry key this node is called by besides its NodeId, and its secret if it is unlisted.
+    pub entry: Option<(EntryKey, EntrySecret)>,
+}
+
+pub struct Links {
+    class: Class,
+    lan: bool,
+    key: Arc<NodeKey>,
+    own: NodeId,
+    listening: Vec<Listening>,
+    /// Only forked, never drawn from: each link's ticks are a function of the link.
+    schedule: Stream,
+    /// Ephemerals, salts.
+    random: Stream,
+    last_id: u64,
+    assocs: BTreeMap<AssocId, Assoc>,
+    dials: BTreeMap<AssocId, Dial>,
+    addresses: Addresses,
+    dial_addresses: Addresses,
+    timers: Timers,
+    /// Contact sessions that are up, and calls for them.
+    contacts: BTreeMap<NodeId, AssocId>,
+    contact_dials: BTreeMap<NodeId, AssocId>,
+    gate: Gate,
+    trials: Allowance,
+    output: VecDeque<LinkOutput>,
+    untaken: usize,
+    dropped: u64,
+}
+
+impl Links {
+    /// `schedule` and `random` are forked; what is drawn from them elsewhere changes nothing here.
+    pub fn new(config: LinkConfig, key: Arc<NodeKey>, schedule: &Stream, random: &Stream) -> Links {
+        let own = key.id();
+        let mut listening = vec![Listening::node(key.clone())];
+        if let Some((entry, secret)) = config.entry {
+            listening.push(Listening::entry(entry, secret));
+        }
+        Links {
+            class: config.class,
+            lan: config.lan,
+            key,
+            own,
+            listening,
+            schedule: schedule.fork("links", own.bytes()),
+            random: random.fork("links", own.bytes()),
+            last_id: 0,
+            assocs: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            addresses: Addresses::default(),
+            dial_addresses: Addresses::default(),
+            timers: Timers::default(),
+            contacts: BTreeMap::new(),
+            contact_dials: BTreeMap::new(),
+            gate: Gate::new(config.lan),
+            trials: Allowance::new(TRIALS, Moment(0)),
+            output: VecDeque::new(),
+            untaken: 0,
+            dropped: 0,
+        }
+    }
+
+    /// Calls a node. The result comes as `Up` or `DialFailed` with the returned id.
+    pub fn dial(&mut self, now: Now, target: DialTarget, purpose: Purpose) -> AssocId {
+        let id = self.new_id();
+        if let Err(why) = self.may_dial(&target, purpose) {
+            self.output.push_back(LinkOutput::DialFailed {
+                assoc: id,
+                target,
+                why,
+            });
+            return id;
+        }
+        let target = DialTarget {
+            addr: Address::from(target.addr).socket(),
+            ..target
+        };
+        self.start_dial(now, id, target, purpose);
+        id
+    }
+
+    /// Ends a link or spur, or gives a call up. `Down` comes at once; the other end is told in later slots.
+    pub fn close(&mut self, now: Now, id: AssocId) {
+        if self.drop_dial(id).is_some() {
+            return;
+        }
+        if let Some(Assoc {
+            role: Role::Shaped(_),
+            ..
+        }) = self.assocs.get(&id)
+        {
+            self.drain(now, id, DownReason::Closed);
+        }
+    }
+
+    /// Queues a circuit body on a link or spur, in a lane that takes turns with the others.
+    pub fn send(&mut self, id: AssocId, lane: u32, body: &[u8; BODY]) -> Result<(), Full> {
+        match self.assocs.get_mut(&id) {
+            Some(Assoc {
+                role: Role::Shaped(link),
+                closing: None,
+                ..
+            }) => link.shaped.send(lane, body),
+            _ => Err(Full),
+        }
+    }
+
+    /// Queues a body between the two ends of a link; it goes before circuit bodies. Its first byte is 0x40 or more.
+    pub fn send_control(&mut self, id: AssocId, body: &[u8; BODY]) -> Result<(), Full> {
+        match self.assocs.get_mut(&id) {
+            Some(Assoc {
+                role: Role::Shaped(link),
+                closing: None,
+                ..
+            }) => link.shaped.send_control(body),
+            _ => Err(Full),
+        }
+    }
+
+    /// Sends a body to a node in a contact session, at once if there is one, else when it is up. Nothing is sent again here.
+    pub fn send_contact(&mut self, now: Now, peer: Peer, body: &[u8; BODY]) -> Result<(), Full> {
+        if let Some(id) = self.contacts.get(&peer.node).copied() {
+            let stale = match self.assocs.get(&id) {
+                Some(Assoc {
+                    role: Role::Contact(contact),
+                    peer: at,
+                    ..
+                }) => contact.is_stale(now.at) || at.addr != peer.addr,
+                _ => true,
+            };
+            if !stale {
+                self.contact_cell(now, id, Some(body));
+                return Ok(());
+            }
+        }
+        let id = match self.contact_dials.get(&peer.node) {
+            Some(id) => *id,
+            None => {
+                let target = DialTarget {
+                    addr: Address::from(peer.addr).socket(),
+                    ..DialTarget::from(peer)
+                };
+                let id = self.new_id();
+                self.may_dial(&target, Purpose::Contact).map_err(|_| Full)?;
+                self.start_dial(now, id, target, Purpose::Contact);
+                id
+            }
+        };
+        match (self.dials.get_mut(&id), self.assocs.get_mut(&id)) {
+            (Some(dial), _) => dial.waiting.push(body),
+            (
+                None,
+                Some(Assoc {
+                    role: Role::HalfOpen(half),
+                    ..
+                }),
+            ) => half.waiting.push(body),
+            _ => Err(Full),
+        }
+    }
+
+    pub fn poll_output(&mut self) -> Option<LinkOutput> {
+        let output = self.output.pop_front();
+        if let Some(LinkOutput::Body { .. } | LinkOutput::Contact { .. }) = output {
+            self.untaken -= 1;
+        }
+        output
+    }
+
+    pub fn next_timeout(&self) -> Moment {
+        self.timers.next()
+    }
+
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some(id) = self.timers.pop(now.at) {
+            if self.dials.contains_key(&id) {
+                self.redial(now, id);
+                continue;
+            }
+            match self.assocs.get(&id).map(|assoc| &assoc.role) {
+                Some(Role::HalfOpen(_)) => self.unconfirmed(id),
+                Some(Role::Shaped(_)) => self.tick(now, id),
+                Some(Role::Contact(_)) => self.idle(now, id),
+                None => {}
+            }
+        }
+    }
+
+    /// The certificate with the peer of a link, once both have signed.
+    pub fn certificate(&self, id: AssocId) -> Option<LinkCertificate> {
+        match self.assocs.get(&id) {
+            Some(Assoc {
+                role: Role::Shaped(link),
+                closing: None,
+                ..
+            }) => link.vouching.as_ref().and_then(Vouching::certificate),
+            _ => None,
+        }
+    }
+
+    /// Links, spurs and calls for them; not contact sessions.
+    pub fn info(&self, now: Moment) -> Vec<LinkInfo> {
+        let up = self
+            .assocs
+            .iter()
+            .filter_map(|(id, assoc)| assoc.info(*id, now));
+        let calls = self
+            .dials
+            .iter()
+            .filter(|(_, d)| d.purpose != Purpose::Contact)
+            .map(|(id, dial)| LinkInfo {
+                assoc: *id,
+                peer: match dial.target.key {
+                    DialKey::Node(node) => Some(Peer {
+                        node,
+                        addr: dial.target.addr,
+                    }),
+                    DialKey::Entry(..) => None,
+                },
+                purpose: dial.purpose,
+                state: LinkState::Dialling,
+                since: dial.started(),
+                cells_in: 0,
+                cells_out: 0,
+                chaff_out: 0,
+                bodies_lost: 0,
+                loss: 0.0,
+                round_trip: None,
+                rate: 0.0,
+            });
+        up.chain(calls).collect()
+    }
+
+    pub fn contact_sessions(&self) -> usize {
+        self.contacts.len()
+    }
+
+    /// Datagrams that opened nothing.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn new_id(&mut self) -> AssocId {
+        self.last_id += 1;
+        AssocId(self.last_id)
+    }
+
+    fn call(&self, now: Now, target: &DialTarget, purpose: Purpose) -> Call {
+        Call {
+            caller: self.own,
+            purpose,
+            class: self.class,
+            dialled: Address::from(target.addr),
+            unix: now.unix,
+        }
+    }
+
+    fn may_dial(&self, target: &DialTarget, purpose: Purpose) -> Result<(), DialFailure> {
+        let reach = crate::wire::address::Reach::of(self.lan);
+        if !Address::from(target.addr).is_allowed(reach) || target.key == DialKey::Node(self.own) {
+            return Err(DialFailure::NotAllowed);
+        }
+        let calls = self
+            .dials
+            .values()
+            .filter(|d| (d.purpose == Purpose::Contact) == (purpose == Purpose::Contact))
+            .count();
+        let room = match purpose {
+            Purpose::Contact => calls < CONTACT_DIALS,
+            Purpose::Link => calls < DIALS && self.count(Purpose::Link, true) < CALLED_LINKS,
+            Purpose::Spur => calls < DIALS && self.count(Purpose::Spur, true) < CALLED_SPURS,
+        };
+        if !room {
+            return Err(DialFailure::TooMany);
+        }
+        if purpose == Purpose::Link
+            && let DialKey::Node(node) = target.key
+            && self.link_with(&node).is_some()
+        {
+            return Err(DialFailure::Linked);
+        }
+        Ok(())
+    }
+
+    /// Shaped associations of one purpose that are up and not closing, called by us or by others.
+    fn count(&self, purpose: Purpose, dialled: bool) -> usize {
+        self.assocs
+            .values()
+            .filter(|a| {
+                a.purpose == purpose && a.dialled == dialled && a.closing.is_none() && a.is_shaped()
+            })
+            .count()
+    }
+
+    fn link_with(&self, node: &NodeId) -> Option<AssocId> {
+        let mut links = self.assocs.iter();
+        links
+            .find(|(_, a)| {
+                a.purpose == Purpose::Link
+                    && a.peer.node == *node
+                    && a.closing.is_none()
+                    && a.is_shaped()
+            })
+            .map(|(id, _)| *id)
+    }
+
+    fn start_dial(&mut self, now: Now, id: AssocId, target: DialTarget, purpose: Purpose) {
+        let call = self.call(now, &target, purpose);
+        let Ok((calling, cell)) = Calling::new(&call, target.key, &mut self.random) else {
+            let why = DialFailure::NotAllowed;
+            self.output.push_back(LinkOutput::DialFailed {
+                assoc: id,
+                target,
+                why,
+            });
+            return;
+        };
+        let (key, _) = target.key.parts();
+        let jitter = self.fork("dial", &key, purpose, now.at);
+        let mut dial = Dial::new(target, purpose, calling, now.at, jitter);
+        self.timers.set(id, dial.next(now.at));
+        self.dial_addresses.add(target.addr, id);
+        if let (Purpose::Contact, DialKey::Node(node)) = (purpose, target.key) {
+            self.contact_dials.insert(node, id);
+        }
+        self.dials.insert(id, dial);
+        self.output.push_back(LinkOutput::Transmit {
+            at: now.at,
+            to: target.addr,
+            cell,
+        });
+    }
+
+    fn redial(&mut self, now: Now, id: AssocId) {
+        let Some(dial) = self.dials.get(&id) else {
+            return;
+        };
+        let (target, purpose) = (dial.target, dial.purpose);
+        let call = self.call(now, &target, purpose);
+        let fresh = if dial.has_failed(now.at) {
+            None
+        } else {
+            Calling::new(&call, target.key, &mut self.random).ok()
+        };
+        match (fresh, self.dials.get_mut(&id)) {
+            (Some((calling, cell)), Some(dial)) => {
+                dial.calling = calling;
+                self.timers.set(id, dial.next(now.at));
+                self.output.push_back(LinkOutput::Transmit {
+                    at: now.at,
+                    to: target.addr,
+                    cell,
+                });
+            }
+            _ => {
+                self.drop_dial(id);
+                self.dial_failed(id, target, purpose, DialFailure::NoAnswer);
+            }
+        }
+    }
+
+    /// A contact session's caller learns of it by its own timeouts.
+    fn dial_failed(
+        &mut self,
+        assoc: AssocId,
+        target: DialTarget,
+        purpose: Purpose,
+        why: DialFailure,
+    ) {
+        if purpose != Purpose::Contact {
+            self.output
+                .push_back(LinkOutput::DialFailed { assoc, target, why });
+        }
+    }
+
+    fn drop_dial(&mut self, id: AssocId) -> Option<Dial> {
+        let dial = self.dials.remove(&id)?;
+        self.dial_addresses.remove(dial.target.addr, id);
+        self.timers.clear(id);
+        if let DialKey::Node(node) = dial.target.key
+            && self.contact_dials.get(&node) == Some(&id)
+        {
+            self.contact_dials.remove(&node);
+        }
+        Some(dial)
+    }
+
+    /// A stream that is a function of the link alone.
+    fn fork(&self, label: &str, peer: &Point, purpose: Purpose, created: Moment) -> Stream {
+        let mut context = Vec::with_capacity(64);
+        context.extend_from_slice(peer.bytes());
+        context.push(purpose.code());
+        context.extend_from_slice(&created.0.to_be_bytes());
+        self.schedule.fork(label, &context)
+    }
+
+    fn forget(&mut self, id: AssocId) -> Option<Assoc> {
+        let assoc = self.assocs.remove(&id)?;
+        self.addresses.remove(assoc.peer.addr, id);
+        self.timers.clear(id);
+        if self.contacts.get(&assoc.peer.node) == Some(&id) {
+            self.contacts.remove(&assoc.peer.node);
+        }
+        if self.contact_dials.get(&assoc.peer.node) == Some(&id) {
+            self.contact_dials.remove(&assoc.peer.node);
+        }
+        Some(assoc)
+    }
+
+    fn down(&mut self, assoc: AssocId, purpose: Purpose, why: DownReason) {
+        if purpose != Purpose::Contact {
+            self.output.push_back(LinkOutput::Down {
+                assoc,
+                purpose,
+                why,
+            });
+        }
+    }
+
+    /// Says good-bye from now on, until the drain is over.
+    fn drain(&mut self, now: Now, id: AssocId, why: DownReason) {
+        let Some(assoc) = self.assocs.get_mut(&id) else {
+            return;
+        };
+        if assoc.closing.is_some() {
+            return;
+        }
+        assoc.closing = Some(now.at + DRAIN);
+        let purpose = assoc.purpose;
+        self.down(id, purpose, why);
+        let closing = self
+            .assocs
+            .iter()
+            .filter_map(|(id, a)| a.closing.map(|until| (until, *id)));
+        let (count, first) = (closing.clone().count(), closing.min());
+        if count > CLOSING
+            && let Some((_, oldest)) = first
+        {
+            self.forget(oldest);
+        }
+    }
+
+    /// A shaped association's tick is due: choose, seal, hand out.
+    fn tick(&mut self, now: Now, id: AssocId) {
+        let credit = (UNTAKEN - self.untaken.min(UNTAKEN)).min(usize::from(shaped::CREDIT)) as u16;
+        let Some(assoc) = self.assocs.get_mut(&id) else {
+            return;
+        };
+        if let Some(why) = assoc.is_over(now.at) {
+            let (purpose, said) = (assoc.purpose, assoc.closing.is_some());
+            self.forget(id);
+            if !said {
+                self.down(id, purpose, why);
+            }
+            return;
+        }
+        assoc.prepare(now, &self.key, &mut self.random);
+        let Role::Shaped(link) = &mut assoc.role else {
+            return;
+        };
+        let mut spent = false;
+        while let Some(tick) = link.shaped.clock.tick(now.at) {
+            let mut inner = [0; crate::wire::size::INNER];
+            let seq = link
+                .shaped
+                .fill(tick, assoc.closing.is_some(), credit, &mut inner);
+            let Ok((cell, number)) = assoc.keys.seal(&inner) else {
+                spent = true;
+                break;
+            };
+            link.shaped.sent(number, tick, seq);
+            let to = assoc.peer.addr;
+            self.output.push_back(LinkOutput::Transmit {
+                at: tick,
+                to,
+                cell: Box::new(cell),
+            });
+        }
+        if spent {
+            let purpose = assoc.purpose;
+            self.forget(id);
+            self.down(id, purpose, DownReason::KeysSpent);
+            return;
+        }
+        let due = link.shaped.clock.due();
+        self.timers.set(id, due);
+    }
+
+    /// The caller never confirmed.
+    fn unconfirmed(&mut self, id: AssocId) {
+        if let Some(Assoc {
+            role: Role::HalfOpen(half),
+            purpose,
+            ..
+        }) = self.forget(id)
+            && let Some(target) = half.own_call
+        {
+            self.dial_failed(id, target, purpose, DialFailure::NoAnswer);
+        }
+    }
+
+    /// One cell in a contact session, now: a body, or good-bye.
+    fn contact_cell(&mut self, now: Now, id: AssocId, body: Option<&[u8; BODY]>) {
+        let Some(Assoc {
+            role: Role::Contact(contact),
+            keys,
+            peer,
+            ..
+        }) = self.assocs.get_mut(&id)
+        else {
+            return;
+        };
+        contact.sent(now.at);
+        match keys.seal(&Contact::fill(body)) {
+            Ok((cell, _)) => {
+                let to = peer.addr;
+                self.output.push_back(LinkOutput::Transmit {
+                    at: now.at,
+                    to,
+                    cell: Box::new(cell),
+                });
+            }
+            Err(_) => {
+                self.forget(id);
+            }
+        }
+    }
+
+    fn idle(&mut self, now: Now, id: AssocId) {
+        let Some(Assoc {
+            role: Role::Contact(contact),
+            keys,
+            ..
+        }) = self.assocs.get(&id)
+        else {
+            return;
+        };
+        let end = contact.used() + IDLE;
+        if end > now.at && !keys.is_over(now.at) {
+            self.timers.set(id, end);
+            return;
+        }
+        self.contact_cell(now, id, None);
+        self.forget(id);
+    }
+}

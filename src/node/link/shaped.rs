@@ -1,0 +1,401 @@
+//! A shaped link or spur: its clock decides when, this decides what.
+//!
+//! A tick takes control bodies before lost bodies before circuits in turn before chaff; all cost the same and look the same. Nothing that
+//! waits, arrives or is lost changes a tick. Not here: keys and addresses of the association.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::flights::{Flights, News};
+use super::lanes::{Bodies, Full, Lanes, Slot};
+use super::schedule::Clock;
+use crate::crypto::window::Window;
+use crate::wire::cell::{Ack, CellKind, InnerHeader};
+use crate::wire::size::{BODY, INNER, INNER_HEADER};
+use crate::wire::time::Moment;
+
+/// Control bodies waiting; more are refused.
+pub const CONTROL: usize = 32;
+/// Bodies sent and not acknowledged, the most a peer may allow.
+pub const CREDIT: u16 = 64;
+/// Bodies sent before the peer has said what it can take.
+const FIRST_CREDIT: u16 = 16;
+/// A body is sent at most so often: at 30 % loss one in 1400 is lost.
+const SENDS: u8 = 6;
+/// A body older than this is of no use to its circuit.
+const AGE: Duration = Duration::from_secs(20);
+/// Spread of body sequence numbers in use, below the receiver's window of 1024.
+const SPREAD: u32 = 900;
+/// A link on which nothing arrives for this long (or 12 ticks of it) is suspected.
+const SILENCE: Duration = Duration::from_secs(30);
+/// A suspected link goes on sending for this long before it is down.
+const HOPE: Duration = Duration::from_secs(10);
+
+/// A body on its way.
+struct Item {
+    slot: Slot,
+    control: bool,
+    sends: u8,
+    first: Moment,
+}
+
+/// What an opened cell brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Brought {
+    Nothing,
+    Body,
+    Control,
+    Close,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    Fine,
+    Suspect,
+    Dead,
+}
+
+/// Which of the peer's packets were accepted.
+struct Accepted {
+    top: Option<(u64, Moment)>,
+    bits: u64,
+}
+
+impl Accepted {
+    fn mark(&mut self, number: u64, now: Moment) {
+        match self.top {
+            Some((top, _)) if number <= top => {
+                let back = top - number;
+                if (1..=64).contains(&back) {
+                    self.bits |= 1 << (back - 1);
+                }
+            }
+            Some((top, _)) => {
+                let step = number - top;
+                let bits = if step < 64 { self.bits << step } else { 0 };
+                self.bits = if step <= 64 {
+                    bits | 1 << (step - 1)
+                } else {
+                    0
+                };
+                self.top = Some((number, now));
+            }
+            None => self.top = Some((number, now)),
+        }
+    }
+
+    fn ack(&self, tick: Moment) -> Option<Ack> {
+        let (top, at) = self.top?;
+        let delay = tick.since(at).as_millis().min(u128::from(u16::MAX)) as u16;
+        Some(Ack {
+            delay,
+            top: top as u32,
+            bits: self.bits,
+        })
+    }
+}
+
+pub struct Shaped {
+    pub clock: Clock,
+    rate: f64,
+    bodies: Bodies,
+    lanes: Lanes,
+    control: VecDeque<Slot>,
+    /// Items by `seq - base`; `None` is settled.
+    base: u32,
+    items: VecDeque<Option<Item>>,
+    /// Circuit bodies among the items.
+    unsettled: u16,
+    resend: VecDeque<u32>,
+    flights: Flights,
+    accepted: Accepted,
+    seen: Window,
+    peer_credit: u16,
+    last_in: Moment,
+    pub counts: Counts,
+}
+
+#[derive(Clone, Copy, Default)]
+pub struct Counts {
+    pub cells_in: u64,
+    pub cells_out: u64,
+    pub chaff_out: u64,
+    /// Bodies given up.
+    pub bodies_lost: u64,
+}
+
+impl Shaped {
+    pub fn new(clock: Clock, rate: f64, now: Moment) -> Shaped {
+        Shaped {
+            clock,
+            rate,
+            bodies: Bodies::default(),
+            lanes: Lanes::default(),
+            control: VecDeque::new(),
+            base: 1,
+            items: VecDeque::new(),
+            unsettled: 0,
+            resend: VecDeque::new(),
+            flights: Flights::new(),
+            accepted: Accepted { top: None, bits: 0 },
+            seen: Window::new(),
+            peer_credit: FIRST_CREDIT,
+            last_in: now,
+            counts: Counts::default(),
+        }
+    }
+
+    pub fn send(&mut self, lane: u32, body: &[u8; BODY]) -> Result<(), Full> {
+        self.lanes.push(&mut self.bodies, lane, body)
+    }
+
+    pub fn send_control(&mut self, body: &[u8; BODY]) -> Result<(), Full> {
+        if self.control.len() == CONTROL {
+            return Err(Full);
+        }
+        self.control.push_back(self.bodies.keep(body));
+        Ok(())
+    }
+
+    /// Fills the inner cell of the tick `tick`. Returns the body's sequence number, 0 for chaff, for [`Shaped::sent`].
+    pub fn fill(
+        &mut self,
+        tick: Moment,
+        closing: bool,
+        credit: u16,
+        inner: &mut [u8; INNER],
+    ) -> u32 {
+        self.expire(tick);
+        let mut header = InnerHeader {
+            kind: CellKind::Chaff,
+            ack: self.accepted.ack(tick),
+            body_seq: 0,
+            credit,
+        };
+        if closing {
+            header.kind = CellKind::Close;
+        } else if let Some((seq, slot, control)) = self.choose(tick) {
+            header.kind = if control {
+                CellKind::Control
+            } else {
+                CellKind::Body
+            };
+            header.body_seq = seq;
+            inner[INNER_HEADER..].copy_from_slice(self.bodies.get(slot));
+        }
+        header.write(inner);
+        header.body_seq
+    }
+
+    /// The cell that [`Shaped::fill`] filled leaves under this packet number.
+    pub fn sent(&mut self, number: u64, tick: Moment, seq: u32) {
+        self.counts.cells_out += 1;
+        self.counts.chaff_out += u64::from(seq == 0);
+        let (items, resend, base) = (&mut self.items, &mut self.resend, self.base);
+        self.flights.sent(number, tick, seq, &mut |news| {
+            if let News::Lost(seq) = news {
+                lost(items, resend, base, seq);
+            }
+        });
+    }
+
+    /// Takes an opened cell in. `room` is whether another body can be handed up: if not, the cell is not acknowledged and comes again.
+    pub fn arrived(
+        &mut self,
+        now: Moment,
+        number: u64,
+        header: &InnerHeader,
+        room: bool,
+    ) -> Brought {
+        self.last_in = now;
+        self.counts.cells_in += 1;
+        if let Some(ack) = header.ack {
+            self.acknowledged(now, &ack);
+        }
+        self.peer_credit = header.credit.min(CREDIT);
+        let brought = match header.kind {
+            CellKind::Close => Brought::Close,
+            CellKind::Body | CellKind::Control if !room => return Brought::Nothing,
+            CellKind::Body | CellKind::Control => {
+                let seq = u64::from(header.body_seq);
+                if seq == 0 || !self.seen.fresh(seq) {
+                    Brought::Nothing
+                } else {
+                    self.seen.record(seq);
+                    if header.kind == CellKind::Body {
+                        Brought::Body
+                    } else {
+                        Brought::Control
+                    }
+                }
+            }
+            CellKind::Chaff | CellKind::Unknown => Brought::Nothing,
+        };
+        self.accepted.mark(number, now);
+        brought
+    }
+
+    /// New keys number their packets from 0: everything on its way is sent again, everything accepted was accepted under the old ones.
+    pub fn rekeyed(&mut self) {
+        let (items, resend, base) = (&mut self.items, &mut self.resend, self.base);
+        self.flights.abandon(&mut |news| {
+            if let News::Lost(seq) = news {
+                lost(items, resend, base, seq);
+            }
+        });
+        self.accepted = Accepted { top: None, bits: 0 };
+    }
+
+    /// A cell that the keys before these opened: its acknowledgements speak of other numbers.
+    pub fn arrived_under_old_keys(
+        &mut self,
+        now: Moment,
+        header: &InnerHeader,
+        room: bool,
+    ) -> Brought {
+        let (top, bits) = (self.accepted.top, self.accepted.bits);
+        let brought = self.arrived(
+            now,
+            0,
+            &InnerHeader {
+                ack: None,
+                ..*header
+            },
+            room,
+        );
+        self.accepted = Accepted { top, bits };
+        brought
+    }
+
+    pub fn health(&self, now: Moment) -> Health {
+        let silence = SILENCE.max(Duration::from_secs_f64(12.0 / self.rate));
+        let silent = now.since(self.last_in);
+        if silent < silence {
+            Health::Fine
+        } else if silent < silence + HOPE {
+            Health::Suspect
+        } else {
+            Health::Dead
+        }
+    }
+
+    pub fn loss(&self) -> f64 {
+        self.flights.loss()
+    }
+
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.flights.round_trip()
+    }
+
+    /// Control, lost, circuits in turn.
+    fn choose(&mut self, tick: Moment) -> Option<(u32, Slot, bool)> {
+        let spread = self.items.len() as u32;
+        if spread < SPREAD
+            && let Some(slot) = self.control.pop_front()
+        {
+            return Some(self.start(slot, true, tick));
+        }
+        while let Some(seq) = self.resend.pop_front() {
+            let Some(item) = item(&mut self.items, self.base, seq) else {
+                continue;
+            };
+            if item.sends >= SENDS || tick.since(item.first) > AGE {
+                self.counts.bodies_lost += 1;
+                self.settle(seq);
+                continue;
+            }
+            item.sends += 1;
+            return Some((seq, item.slot, item.control));
+        }
+        if spread < SPREAD
+            && self.unsettled < self.peer_credit
+            && let Some(slot) = self.lanes.pop(&self.bodies)
+        {
+            self.unsettled += 1;
+            return Some(self.start(slot, false, tick));
+        }
+        None
+    }
+
+    fn start(&mut self, slot: Slot, control: bool, tick: Moment) -> (u32, Slot, bool) {
+        let seq = self.base.wrapping_add(self.items.len() as u32);
+        self.items.push_back(Some(Item {
+            slot,
+            control,
+            sends: 1,
+            first: tick,
+        }));
+        (seq, slot, control)
+    }
+
+    fn acknowledged(&mut self, now: Moment, ack: &Ack) {
+        let Shaped {
+            flights,
+            items,
+            resend,
+            bodies,
+            unsettled,
+            base,
+            ..
+        } = self;
+        flights.acknowledged(now, ack, &mut |news| match news {
+            News::Arrived(seq) => release(items, *base, bodies, unsettled, seq),
+            News::Lost(seq) => lost(items, resend, *base, seq),
+        });
+        self.trim();
+    }
+
+    fn expire(&mut self, tick: Moment) {
+        let (items, resend, base) = (&mut self.items, &mut self.resend, self.base);
+        self.flights.expire(tick, self.rate, &mut |news| {
+            if let News::Lost(seq) = news {
+                lost(items, resend, base, seq);
+            }
+        });
+    }
+
+    fn settle(&mut self, seq: u32) {
+        release(
+            &mut self.items,
+            self.base,
+            &mut self.bodies,
+            &mut self.unsettled,
+            seq,
+        );
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        while let Some(None) = self.items.front() {
+            self.items.pop_front();
+            self.base = self.base.wrapping_add(1);
+        }
+    }
+}
+
+fn item(items: &mut VecDeque<Option<Item>>, base: u32, seq: u32) -> Option<&mut Item> {
+    items.get_mut(seq.wrapping_sub(base) as usize)?.as_mut()
+}
+
+fn lost(items: &mut VecDeque<Option<Item>>, resend: &mut VecDeque<u32>, base: u32, seq: u32) {
+    if item(items, base, seq).is_some() {
+        resend.push_back(seq);
+    }
+}
+
+fn release(
+    items: &mut VecDeque<Option<Item>>,
+    base: u32,
+    bodies: &mut Bodies,
+    unsettled: &mut u16,
+    seq: u32,
+) {
+    if let Some(place) = items.get_mut(seq.wrapping_sub(base) as usize)
+        && let Some(item) = place.take()
+    {
+        bodies.release(item.slot);
+        if !item.control {
+            *unsettled -= 1;
+        }
+    }
+}
