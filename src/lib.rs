@@ -24,4 +24,6 @@ pub mod crypto;
 pub mod messenger;
 pub mod net;
 pub mod node;
+pub mod platform;
+pub mod store;
 pub mod wire;

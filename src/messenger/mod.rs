@@ -1,4 +1,5 @@
 //! The sans-IO state machine of the person.
 
+pub mod memory;
 pub mod persistence;
 pub mod view;
