@@ -20,10 +20,12 @@
 //!
 //! Read `PROTOCOL.md` first, then `node/mod.rs`.
 
+pub mod app;
 pub mod crypto;
 pub mod messenger;
 pub mod net;
 pub mod node;
 pub mod platform;
 pub mod store;
+pub mod tui;
 pub mod wire;

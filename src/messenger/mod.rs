@@ -2,4 +2,5 @@
 
 pub mod memory;
 pub mod persistence;
+pub mod text;
 pub mod view;
