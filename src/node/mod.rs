@@ -1,5 +1,6 @@
 //! The sans-IO state machines of the network.
 
-pub mod link;
+pub mod circuit;
 pub mod dht;
+pub mod link;
 pub mod person;

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod cell;
 pub mod certificate;
+pub mod circuit;
 pub mod class;
 pub mod codec;
 pub mod descriptor;
