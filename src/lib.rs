@@ -21,6 +21,7 @@
 //! Read `PROTOCOL.md` first, then `node/mod.rs`.
 
 pub mod app;
+pub mod cli;
 pub mod crypto;
 pub mod messenger;
 pub mod net;

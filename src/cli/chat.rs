@@ -18,7 +18,7 @@ use super::exit::{Failure, WRONG_PASSPHRASE};
 use super::place;
 use crate::app::first_run::{FirstRun, Unlock};
 use crate::app::{App, Command as Wish, Event, Stage};
-use crate::messenger::command::{Command, CommandError, Reply};
+use crate::messenger::{Command, CommandError, Reply};
 use crate::net::client::Client;
 use crate::net::clock::Clock;
 use crate::net::front::FrontEvent;

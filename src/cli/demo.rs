@@ -18,7 +18,7 @@ use super::watcher::Watch;
 use crate::crypto::id::AccountId;
 use crate::crypto::keys::EntryKey;
 use crate::messenger::Messenger;
-use crate::messenger::command::{Command, Reply};
+use crate::messenger::{Command, Reply};
 use crate::messenger::view::{ChatEvent, MessageView};
 use crate::net::client::Client;
 use crate::net::clock::Clock;
@@ -134,7 +134,7 @@ fn config(address: SocketAddr, entries: &[Ticket], entry_key: Option<EntryKey>) 
         lan: true,
         address: Some(address),
         entries: entries.to_vec(),
-        entry_key,
+        entry_key: entry_key.map(|key| (key, EntrySecret::NONE)),
         shaping: Shaping::On,
     }
 }

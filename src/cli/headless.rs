@@ -11,7 +11,7 @@ use super::pipes::{self, Input, Output};
 use super::place;
 use super::signals::Signals;
 use crate::crypto::id::AccountId;
-use crate::messenger::command::{Command, CommandError, Reply, Status};
+use crate::messenger::{Command, CommandError, Reply, Status};
 use crate::messenger::view::ChatEvent;
 use crate::net::client::Client;
 use crate::net::clock::Clock;

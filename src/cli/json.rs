@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::crypto::id::AccountId;
-use crate::messenger::command::Command;
+use crate::messenger::Command;
 use crate::messenger::persistence::MAX_PAGE;
 use crate::messenger::view::{ContactState, ContactView, Delivery, MessageView, Policy};
 use crate::node::person::NetworkInfo;

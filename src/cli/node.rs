@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         lan: options.lan,
         address: Some(address),
         entries: options.entries.clone(),
-        entry_key: Some(entry_key),
+        entry_key: Some((entry_key, EntrySecret::NONE)),
         shaping: Shaping::On,
     };
     let node = Node::new(config, seed, clock.now());

@@ -208,7 +208,7 @@ mod tests {
         fn next_timeout(&self) -> Moment {
             Moment::NEVER
         }
-        fn info(&self) -> NetworkInfo {
+        fn info(&self, _: Now) -> NetworkInfo {
             NetworkInfo::default()
         }
     }

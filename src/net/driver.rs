@@ -32,7 +32,7 @@ pub trait Machine: Send + 'static {
     /// The next output, until there is none.
     fn poll_output(&mut self) -> Option<Output>;
     fn next_timeout(&self) -> Moment;
-    fn info(&self) -> NetworkInfo;
+    fn info(&self, now: Now) -> NetworkInfo;
 }
 
 /// What a machine asks of the world.
@@ -149,7 +149,7 @@ impl<M: Machine> Worker<M> {
                 self.machine.handle_timeout(now);
                 self.drain();
             }
-            self.snapshot(now.at);
+            self.snapshot(now);
             match self.inbox.next(
                 &self.clock,
                 self.machine.next_timeout().min(self.next_snapshot),
@@ -185,12 +185,12 @@ impl<M: Machine> Worker<M> {
         }
     }
 
-    fn snapshot(&mut self, at: Moment) {
+    fn snapshot(&mut self, now: Now) {
         match &self.person {
             None => self.next_snapshot = Moment::NEVER,
-            Some(person) if self.next_snapshot <= at => {
-                person.network(self.machine.info());
-                self.next_snapshot = at + SNAPSHOT;
+            Some(person) if self.next_snapshot <= now.at => {
+                person.network(self.machine.info(now));
+                self.next_snapshot = now.at + SNAPSHOT;
             }
             Some(_) => {}
         }
@@ -267,7 +267,7 @@ mod tests {
             self.next.unwrap_or(Moment::NEVER)
         }
 
-        fn info(&self) -> NetworkInfo {
+        fn info(&self, _: Now) -> NetworkInfo {
             NetworkInfo {
                 online: true,
                 ..NetworkInfo::default()

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::client::{PersonMachine, PersonOutput};
 use super::driver::{Machine, Output};
-use crate::messenger::command::{Command, CommandError, Reply};
+use crate::messenger::{Command, CommandError, Reply};
 use crate::messenger::persistence::Persistence;
 use crate::messenger::{Messenger, MessengerOutput};
 use crate::node::person::{NetworkInfo, NodeCommand, PersonEvent};
@@ -35,8 +35,8 @@ impl Machine for Node {
         Node::next_timeout(self)
     }
 
-    fn info(&self) -> NetworkInfo {
-        Node::info(self)
+    fn info(&self, now: Now) -> NetworkInfo {
+        Node::info(self, now)
     }
 }
 
