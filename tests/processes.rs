@@ -2,7 +2,6 @@
 
 mod program;
 
-
 use program::{Person, Place, files, run};
 use serde_json::{Value, json};
 
@@ -29,7 +28,11 @@ fn one_directory_is_one_process() {
     let first = Person::start(&place, "Alice", &[]);
     let second = run_in(&place, &["headless"], "");
     assert_eq!(second.code, Some(4), "{}", second.stderr);
-    assert!(second.stderr.contains(&first.process.0.id().to_string()), "it says by whom: {}", second.stderr);
+    assert!(
+        second.stderr.contains(&first.process.0.id().to_string()),
+        "it says by whom: {}",
+        second.stderr
+    );
     assert_eq!(second.stdout, "");
     // The lock dies with the process, however it dies.
     first.process.signal("KILL");
@@ -43,17 +46,30 @@ fn a_wrong_passphrase_changes_no_file() {
     let before = files(&place.data());
     let other = place.other_passphrase();
     let data = place.data();
-    let wrong = ["--passphrase-file", other.to_str().expect("UTF-8"), "--data-dir", data.to_str().expect("UTF-8")];
+    let wrong = [
+        "--passphrase-file",
+        other.to_str().expect("UTF-8"),
+        "--data-dir",
+        data.to_str().expect("UTF-8"),
+    ];
     for command in ["headless", "id"] {
         let mut args = vec![command];
         args.extend(wrong);
         let refused = run(&args, "");
         assert_eq!(refused.code, Some(3), "{}", refused.stderr);
         assert_eq!(refused.stdout, "");
-        assert_eq!(refused.stderr.lines().count(), 1, "one sentence: {}", refused.stderr);
+        assert_eq!(
+            refused.stderr.lines().count(),
+            1,
+            "one sentence: {}",
+            refused.stderr
+        );
         assert!(!refused.stderr.contains(&id));
     }
-    assert!(files(&place.data()) == before, "a file was changed, made or removed");
+    assert!(
+        files(&place.data()) == before,
+        "a file was changed, made or removed"
+    );
 }
 
 #[test]
@@ -65,8 +81,20 @@ fn wrong_usage_ends_with_two_and_opens_nothing() {
         &["dance"],
         &["--no-such-option"],
         &["headless", "--data-dir", data],
-        &["headless", "--data-dir", data, "--passphrase-file", "/nonexistent/file"],
-        &["node", "--entry", "pxe1wrong@127.0.0.1:1", "--data-dir", data],
+        &[
+            "headless",
+            "--data-dir",
+            data,
+            "--passphrase-file",
+            "/nonexistent/file",
+        ],
+        &[
+            "node",
+            "--entry",
+            "pxe1wrong@127.0.0.1:1",
+            "--data-dir",
+            data,
+        ],
         &["node", "--listen", "nowhere", "--data-dir", data],
         &["node", "--class", "turbo", "--data-dir", data],
     ];
@@ -118,11 +146,18 @@ fn a_changed_letter_is_refused_with_its_place() {
         letters[position] = if letters[position] == 'q' { 'p' } else { 'q' };
         let wrong: String = letters.iter().collect();
         let error = alice.ask(json!({"cmd": "add", "id": wrong, "name": "Bob", "text": "hi"}));
-        assert_eq!((&error["event"], &error["code"]), (&json!("error"), &json!("bad-id")), "{error}");
+        assert_eq!(
+            (&error["event"], &error["code"]),
+            (&json!("error"), &json!("bad-id")),
+            "{error}"
+        );
         assert_eq!(error["position"], position, "{error}");
     }
     let own = alice.id.clone();
-    assert_eq!(alice.ask(json!({"cmd": "add", "id": own, "name": "Me"}))["event"], "error");
+    assert_eq!(
+        alice.ask(json!({"cmd": "add", "id": own, "name": "Me"}))["event"],
+        "error"
+    );
     assert_eq!(alice.must(json!({"cmd": "list"}))["contacts"], json!([]));
     alice.quit();
 }
@@ -143,7 +178,11 @@ fn whatever_comes_in_gets_one_answer_and_stdout_stays_json() {
         alice.write(line);
         assert_eq!(alice.wait("an error", errors)["code"], code);
     }
-    assert_eq!(alice.ask(json!({"cmd": "dance", "tag": 0}))["code"], "unknown-command", "the tag comes back");
+    assert_eq!(
+        alice.ask(json!({"cmd": "dance", "tag": 0}))["code"],
+        "unknown-command",
+        "the tag comes back"
+    );
     alice.quit();
 }
 
@@ -157,7 +196,11 @@ fn what_got_a_reply_survives_a_kill() {
     assert_eq!(alice.process.code(), None);
     let mut alice = Person::start(&place, "Alice", &[]);
     let contacts = alice.must(json!({"cmd": "list"}))["contacts"].clone();
-    assert_eq!((&contacts[0]["id"], &contacts[0]["name"]), (&json!(bob), &json!("Bob")), "{contacts}");
+    assert_eq!(
+        (&contacts[0]["id"], &contacts[0]["name"]),
+        (&json!(bob), &json!("Bob")),
+        "{contacts}"
+    );
     alice.quit();
 }
 
@@ -171,15 +214,31 @@ fn what_lies_on_the_disk_is_for_its_owner_alone_and_says_nothing() {
     alice.must(json!({"cmd": "add", "id": bob, "name": "Zephyrine", "text": "a telltale word"}));
     // While it runs, with its log, and after it has ended.
     for running in [true, false] {
-        let mode = |path: &std::path::Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        let mode = |path: &std::path::Path| {
+            std::fs::metadata(path).expect("there").permissions().mode() & 0o777
+        };
         assert_eq!(mode(&place.data()), 0o700);
         let found = files(&place.data());
         assert!(found.len() >= 2, "a key file and a database");
         for (path, bytes) in &found {
             assert_eq!(mode(path), 0o600, "{}", path.display());
-            for word in ["SQLite format 3", "CREATE TABLE", "Zephyrine", "telltale", "Alice", &bob, &alice.id] {
-                let stands = bytes.windows(word.len()).any(|window| window == word.as_bytes());
-                assert!(!stands, "{word} stands in {}, running: {running}", path.display());
+            for word in [
+                "SQLite format 3",
+                "CREATE TABLE",
+                "Zephyrine",
+                "telltale",
+                "Alice",
+                &bob,
+                &alice.id,
+            ] {
+                let stands = bytes
+                    .windows(word.len())
+                    .any(|window| window == word.as_bytes());
+                assert!(
+                    !stands,
+                    "{word} stands in {}, running: {running}",
+                    path.display()
+                );
             }
         }
         if running {
@@ -195,12 +254,18 @@ fn a_relay_keeps_its_ticket_and_ends_cleanly() {
     let mut tickets = Vec::new();
     for _ in 0..2 {
         let mut command = program::paratox();
-        command.args(["node", "--lan", "--listen", "127.0.0.1:0", "--data-dir"]).arg(place.path());
-        let child = command.stdout(std::process::Stdio::piped()).spawn().expect("the program was built");
+        command
+            .args(["node", "--lan", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(place.path());
+        let child = command
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("the program was built");
         let mut relay = program::Guarded(child);
         let mut line = String::new();
         let stdout = relay.0.stdout.take().expect("piped");
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).expect("a line");
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line)
+            .expect("a line");
         let (key, address) = line.trim().split_once('@').expect("a ticket");
         assert!(address.starts_with("127.0.0.1:"), "{line}");
         tickets.push(key.to_owned());

@@ -8,7 +8,9 @@ use super::args::Options;
 use super::exit::Failure;
 use super::place;
 use crate::crypto::random::Stream;
-use crate::messenger::persistence::{Batch, Change, MAX_NAME, MetaKey, Persistence, SecretBytes, StoreError};
+use crate::messenger::persistence::{
+    Batch, Change, MAX_NAME, MetaKey, Persistence, SecretBytes, StoreError,
+};
 use crate::messenger::{Messenger, OpenError as NotTakenUp};
 use crate::net::client::Client;
 use crate::net::clock::Clock;
@@ -47,7 +49,9 @@ impl From<NotTakenUp> for Failure {
         match error {
             NotTakenUp::Store(error) => error.into(),
             NotTakenUp::BadKey => Failure::damaged(error.to_string()),
-            NotTakenUp::NoAccount => Failure::failed(format!("{error}; start paratox to give it one")),
+            NotTakenUp::NoAccount => {
+                Failure::failed(format!("{error}; start paratox to give it one"))
+            }
         }
     }
 }
@@ -56,9 +60,12 @@ impl From<NotTakenUp> for Failure {
 pub fn open(directory: &Path, passphrase: &[u8], name: Option<&str>) -> Result<Profile, Failure> {
     name.map(check_name).transpose()?;
     let mut profile = match (Profile::open(directory, passphrase), name) {
-        (Err(OpenError::NoProfile(_)), Some(_)) => {
-            Profile::create(directory, passphrase, Cost::STANDARD, &mut random("profile")?)?
-        }
+        (Err(OpenError::NoProfile(_)), Some(_)) => Profile::create(
+            directory,
+            passphrase,
+            Cost::STANDARD,
+            &mut random("profile")?,
+        )?,
         (opened, _) => opened?,
     };
     // A profile without an account is what a crash between the two steps of the first start leaves.
@@ -79,7 +86,9 @@ pub fn create_account(profile: Profile, name: &str) -> Result<Profile, Failure> 
 /// A name that an account can have.
 fn check_name(name: &str) -> Result<(), Failure> {
     if name.trim().is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
-        return Err(Failure::usage(format!("a name has 1 to {MAX_NAME} bytes on one line; choose another with --name")));
+        return Err(Failure::usage(format!(
+            "a name has 1 to {MAX_NAME} bytes on one line; choose another with --name"
+        )));
     }
     Ok(())
 }
@@ -97,11 +106,18 @@ impl Settings {
         let mut settings = Settings::default();
         for (key, value) in profile.load()?.meta {
             if key == MetaKey::own(CLASS) {
-                settings.class = value.as_slice().first().and_then(|code| Class::from_code(*code));
+                settings.class = value
+                    .as_slice()
+                    .first()
+                    .and_then(|code| Class::from_code(*code));
             } else if key == MetaKey::own(TICKETS) {
                 let text = String::from_utf8_lossy(value.as_slice()).into_owned();
                 // What a newer version may have written and this one cannot read is left out.
-                settings.tickets = text.lines().filter_map(|line| line.parse().ok()).take(REMEMBERED).collect();
+                settings.tickets = text
+                    .lines()
+                    .filter_map(|line| line.parse().ok())
+                    .take(REMEMBERED)
+                    .collect();
             }
         }
         Ok(settings)
@@ -128,11 +144,21 @@ impl Settings {
     }
 
     pub fn save(&self, profile: &mut Profile) -> Result<(), Failure> {
-        let text = self.tickets.iter().map(|ticket| format!("{ticket}\n")).collect::<String>();
+        let text = self
+            .tickets
+            .iter()
+            .map(|ticket| format!("{ticket}\n"))
+            .collect::<String>();
         let mut batch = Batch::new();
-        batch.push(Change::PutMeta { key: MetaKey::own(TICKETS), value: SecretBytes::new(text.into_bytes()) });
+        batch.push(Change::PutMeta {
+            key: MetaKey::own(TICKETS),
+            value: SecretBytes::new(text.into_bytes()),
+        });
         if let Some(class) = self.class {
-            batch.push(Change::PutMeta { key: MetaKey::own(CLASS), value: SecretBytes::from_slice(&[class.code()]) });
+            batch.push(Change::PutMeta {
+                key: MetaKey::own(CLASS),
+                value: SecretBytes::from_slice(&[class.code()]),
+            });
         }
         Ok(profile.commit(batch)?)
     }
@@ -146,13 +172,20 @@ pub struct Started {
 }
 
 /// Starts node and messenger of an open profile.
-pub fn start(runtime: &Handle, clock: Clock, mut profile: Profile, options: &Options) -> Result<Started, Failure> {
+pub fn start(
+    runtime: &Handle,
+    clock: Clock,
+    mut profile: Profile,
+    options: &Options,
+) -> Result<Started, Failure> {
     let mut settings = Settings::load(&mut profile)?;
     if settings.merge(options) {
         settings.save(&mut profile)?;
     }
     let socket = place::socket(options, None)?;
-    let bound = socket.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
+    let bound = socket
+        .local_addr()
+        .map_err(|error| Failure::failed(error.to_string()))?;
     let class = settings.class.unwrap_or(Class::Normal);
     let config = NodeConfig {
         class,
@@ -166,7 +199,14 @@ pub fn start(runtime: &Handle, clock: Clock, mut profile: Profile, options: &Opt
     let seed = seed::fresh().map_err(|error| Failure::failed(error.to_string()))?;
     let node = Node::new(config, seed, clock.now());
     let person = Messenger::open(profile, random("messenger")?, clock.now())?;
-    let client = Client::start(runtime, clock, socket, node, person, "own")
-        .map_err(|error| Failure::failed(format!("no threads can be started ({error}); end other programs and try again")))?;
-    Ok(Started { client, entries: settings.tickets, class })
+    let client = Client::start(runtime, clock, socket, node, person, "own").map_err(|error| {
+        Failure::failed(format!(
+            "no threads can be started ({error}); end other programs and try again"
+        ))
+    })?;
+    Ok(Started {
+        client,
+        entries: settings.tickets,
+        class,
+    })
 }

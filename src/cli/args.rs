@@ -11,9 +11,16 @@ use crate::wire::ticket::Ticket;
 /// A private chat for the terminal. Alice and Bob talk although Eve watches every wire: she must learn neither what they say
 /// nor that they talk to each other. There is no server.
 #[derive(Parser, Debug)]
-#[command(name = "paratox", version, args_conflicts_with_subcommands = false, disable_help_subcommand = true)]
-#[command(after_help = "Try it without friends and without a network: paratox demo\n\
-    Exit codes: 0 clean, 1 failure, 2 wrong usage, 3 wrong passphrase, 4 directory in use, 5 damaged or newer file.")]
+#[command(
+    name = "paratox",
+    version,
+    args_conflicts_with_subcommands = false,
+    disable_help_subcommand = true
+)]
+#[command(
+    after_help = "Try it without friends and without a network: paratox demo\n\
+    Exit codes: 0 clean, 1 failure, 2 wrong usage, 3 wrong passphrase, 4 directory in use, 5 damaged or newer file."
+)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Option<Command>,

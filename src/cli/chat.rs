@@ -44,15 +44,29 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let stage = match (Profile::look(&directory), &options.passphrase_file) {
         (Ok(()), Some(file)) => {
             let profile = account::open(&directory, &place::passphrase_from(file)?, None)?;
-            client = Some(Arc::new(account::start(runtime.handle(), clock, profile, options)?.client));
+            client = Some(Arc::new(
+                account::start(runtime.handle(), clock, profile, options)?.client,
+            ));
             Stage::Chat
         }
         (Ok(()), None) => Stage::Unlock(Unlock::default()),
-        (Err(OpenError::NoProfile(_)), _) => Stage::FirstRun(FirstRun::new("", options.class(), options.entries.len())),
+        (Err(OpenError::NoProfile(_)), _) => {
+            Stage::FirstRun(FirstRun::new("", options.class(), options.entries.len()))
+        }
         (Err(error), _) => return Err(error.into()),
     };
-    let app = App::new(stage, &directory.display().to_string(), TimeZone::system(), clock.now());
-    let opener = Opener { options: options.clone(), directory, runtime: runtime.handle().clone(), clock };
+    let app = App::new(
+        stage,
+        &directory.display().to_string(),
+        TimeZone::system(),
+        clock.now(),
+    );
+    let opener = Opener {
+        options: options.clone(),
+        directory,
+        runtime: runtime.handle().clone(),
+        clock,
+    };
     let result = show(&runtime, clock, app, Some(opener), client);
     runtime.shutdown_background();
     result
@@ -70,7 +84,9 @@ fn need_terminal(instead: &str) -> Result<(), Failure> {
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         return Ok(());
     }
-    Err(Failure::usage(format!("the chat needs a terminal; in a script use `{instead}`")))
+    Err(Failure::usage(format!(
+        "the chat needs a terminal; in a script use `{instead}`"
+    )))
 }
 
 fn show(
@@ -82,7 +98,14 @@ fn show(
 ) -> Result<(), Failure> {
     let (wishes, receiver) = mpsc::channel(WISHES);
     let (events, shown) = mpsc::channel(EVENTS);
-    let carrier = runtime.spawn(Carrier { opener, client, events }.run(receiver));
+    let carrier = runtime.spawn(
+        Carrier {
+            opener,
+            client,
+            events,
+        }
+        .run(receiver),
+    );
     let theme = Theme::detect(|name| std::env::var(name).ok());
     let result = runtime.block_on(async {
         let result = tui::run(Screen::stdout(), theme, wishes, shown, app, clock.started()).await;
@@ -93,7 +116,9 @@ fn show(
     match result {
         Ok(ExitReason::ProgramEnded) => Err(Failure::failed(super::DEFECT)),
         Ok(ExitReason::Quit | ExitReason::Signal | ExitReason::InputClosed) => Ok(()),
-        Err(error) => Err(Failure::failed(format!("the screen failed ({error}); start again in another terminal"))),
+        Err(error) => Err(Failure::failed(format!(
+            "the screen failed ({error}); start again in another terminal"
+        ))),
     }
 }
 
@@ -110,12 +135,19 @@ impl Opener {
         self.start(account::open(&self.directory, passphrase, None))
     }
 
-    fn create(&self, passphrase: &[u8], name: &str, mut settings: Settings) -> Result<Client<Person>, Event> {
+    fn create(
+        &self,
+        passphrase: &[u8],
+        name: &str,
+        mut settings: Settings,
+    ) -> Result<Client<Person>, Event> {
         settings.merge(&self.options);
-        self.start(account::open(&self.directory, passphrase, Some(name)).and_then(|mut profile| {
-            settings.save(&mut profile)?;
-            Ok(profile)
-        }))
+        self.start(
+            account::open(&self.directory, passphrase, Some(name)).and_then(|mut profile| {
+                settings.save(&mut profile)?;
+                Ok(profile)
+            }),
+        )
     }
 
     fn start(&self, profile: Result<Profile, Failure>) -> Result<Client<Person>, Event> {
@@ -176,19 +208,31 @@ impl Carrier {
     }
 
     async fn ask(&self, command: Command) -> Result<Reply, CommandError> {
-        let failed = |code, text: String| CommandError { code, text, position: None };
+        let failed = |code, text: String| CommandError {
+            code,
+            text,
+            position: None,
+        };
         let Some(client) = &self.client else {
             return Err(failed("closed", "the profile is not open yet".to_owned()));
         };
-        let answer = client.command(command).map_err(|full| failed("busy", full.to_string()))?;
-        answer.await.unwrap_or_else(|_| Err(failed("defect", super::DEFECT.to_owned())))
+        let answer = client
+            .command(command)
+            .map_err(|full| failed("busy", full.to_string()))?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(failed("defect", super::DEFECT.to_owned())))
     }
 
     /// Whose profile this is and whom it knows.
     async fn introduce(&self) -> Result<(), Gone> {
         self.tell(Event::Opened).await?;
         if let Ok(Reply::Status(status)) = self.ask(Command::Status).await {
-            self.tell(Event::Identity { id: status.id, name: status.name }).await?;
+            self.tell(Event::Identity {
+                id: status.id,
+                name: status.name,
+            })
+            .await?;
         }
         if let Ok(Reply::Contacts(contacts)) = self.ask(Command::List).await {
             self.tell(Event::Contacts(contacts)).await?;
@@ -200,42 +244,97 @@ impl Carrier {
         let id = |id: crate::crypto::id::AccountId| id.to_string();
         let command = match wish {
             Wish::Unlock(passphrase) => {
-                return self.open(move |opener| opener.unlock(passphrase.reveal().as_bytes())).await;
+                return self
+                    .open(move |opener| opener.unlock(passphrase.reveal().as_bytes()))
+                    .await;
             }
-            Wish::Create { passphrase, name, class, tickets } => {
-                let mut settings = Settings { class: Some(class), tickets: Vec::new() };
-                match tickets.iter().map(|ticket| ticket.parse::<Ticket>()).collect::<Result<Vec<_>, _>>() {
+            Wish::Create {
+                passphrase,
+                name,
+                class,
+                tickets,
+            } => {
+                let mut settings = Settings {
+                    class: Some(class),
+                    tickets: Vec::new(),
+                };
+                match tickets
+                    .iter()
+                    .map(|ticket| ticket.parse::<Ticket>())
+                    .collect::<Result<Vec<_>, _>>()
+                {
                     Ok(tickets) => settings.remember(tickets.into_iter()),
                     Err(bad) => return self.tell(Event::NotOpened(bad.to_string())).await,
                 }
-                return self.open(move |opener| opener.create(passphrase.reveal().as_bytes(), &name, settings)).await;
+                return self
+                    .open(move |opener| {
+                        opener.create(passphrase.reveal().as_bytes(), &name, settings)
+                    })
+                    .await;
             }
             Wish::Send { tag, to, text } => {
-                let command = Command::Send { to: id(to), text, allow_no_fs: false };
+                let command = Command::Send {
+                    to: id(to),
+                    text,
+                    allow_no_fs: false,
+                };
                 return match self.ask(command).await {
                     Ok(_) => self.tell(Event::Saved { tag }).await,
                     Err(error) => self.failed(Some(tag), error).await,
                 };
             }
             Wish::LoadHistory { contact, before } => {
-                let command = Command::Messages { with: id(contact), before, limit: PAGE };
+                let command = Command::Messages {
+                    with: id(contact),
+                    before,
+                    limit: PAGE,
+                };
                 return match self.ask(command).await {
-                    Ok(Reply::Messages { messages, older }) => self.tell(Event::History { contact, messages, older }).await,
+                    Ok(Reply::Messages { messages, older }) => {
+                        self.tell(Event::History {
+                            contact,
+                            messages,
+                            older,
+                        })
+                        .await
+                    }
                     _ => self.tell(Event::HistoryFailed { contact }).await,
                 };
             }
             // A message waits for a session in any case, so there is nothing that an answer could change.
             Wish::Answer { .. } => return Ok(()),
-            Wish::Add { id: contact, name, text } => Command::Add { id: id(contact), name, text },
+            Wish::Add {
+                id: contact,
+                name,
+                text,
+            } => Command::Add {
+                id: id(contact),
+                name,
+                text,
+            },
             Wish::Accept(contact) => Command::Accept { id: id(contact) },
             Wish::Decline(contact) => Command::Decline { id: id(contact) },
             Wish::Block(contact) => Command::Block { id: id(contact) },
             Wish::Remove(contact) => Command::Remove { id: id(contact) },
-            Wish::Rename { id: contact, name } => Command::Rename { id: id(contact), name },
-            Wish::Policy { id: contact, policy } => Command::Policy { id: id(contact), policy },
-            Wish::MarkRead { contact, number } => Command::Read { with: id(contact), up_to: number },
+            Wish::Rename { id: contact, name } => Command::Rename {
+                id: id(contact),
+                name,
+            },
+            Wish::Policy {
+                id: contact,
+                policy,
+            } => Command::Policy {
+                id: id(contact),
+                policy,
+            },
+            Wish::MarkRead { contact, number } => Command::Read {
+                with: id(contact),
+                up_to: number,
+            },
             // The terminal's own.
-            Wish::Copy(_) | Wish::Bell | Wish::Title(_) | Wish::Suspend | Wish::Quit => return Ok(()),
+            Wish::Copy(_) | Wish::Bell | Wish::Title(_) | Wish::Suspend | Wish::Quit => {
+                return Ok(());
+            }
         };
         match self.ask(command).await {
             Ok(_) => Ok(()),
@@ -245,12 +344,22 @@ impl Carrier {
 
     async fn failed(&self, tag: Option<u64>, error: CommandError) -> Result<(), Gone> {
         let CommandError { text, position, .. } = error;
-        self.tell(Event::CommandFailed { tag, text, position }).await
+        self.tell(Event::CommandFailed {
+            tag,
+            text,
+            position,
+        })
+        .await
     }
 
     /// Argon2 takes its time, so it runs where nobody waits for it.
-    async fn open(&mut self, open: impl FnOnce(&Opener) -> Result<Client<Person>, Event> + Send + 'static) -> Result<(), Gone> {
-        let Some(opener) = self.opener.take() else { return Ok(()) };
+    async fn open(
+        &mut self,
+        open: impl FnOnce(&Opener) -> Result<Client<Person>, Event> + Send + 'static,
+    ) -> Result<(), Gone> {
+        let Some(opener) = self.opener.take() else {
+            return Ok(());
+        };
         let opened = tokio::task::spawn_blocking(move || {
             let opened = open(&opener);
             (opener, opened)

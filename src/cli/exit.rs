@@ -26,19 +26,31 @@ pub struct Failure {
 
 impl Failure {
     pub fn failed(sentence: impl Into<String>) -> Failure {
-        Failure { code: FAILED, sentence: sentence.into() }
+        Failure {
+            code: FAILED,
+            sentence: sentence.into(),
+        }
     }
 
     pub fn usage(sentence: impl Into<String>) -> Failure {
-        Failure { code: USAGE, sentence: sentence.into() }
+        Failure {
+            code: USAGE,
+            sentence: sentence.into(),
+        }
     }
 
     pub fn in_use(sentence: impl Into<String>) -> Failure {
-        Failure { code: IN_USE, sentence: sentence.into() }
+        Failure {
+            code: IN_USE,
+            sentence: sentence.into(),
+        }
     }
 
     pub fn damaged(sentence: impl Into<String>) -> Failure {
-        Failure { code: DAMAGED, sentence: sentence.into() }
+        Failure {
+            code: DAMAGED,
+            sentence: sentence.into(),
+        }
     }
 }
 
@@ -52,6 +64,9 @@ impl std::error::Error for Failure {}
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Failure {
-        Failure { code: error.exit_code(), sentence: error.to_string() }
+        Failure {
+            code: error.exit_code(),
+            sentence: error.to_string(),
+        }
     }
 }

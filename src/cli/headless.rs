@@ -6,13 +6,15 @@ use tokio::sync::mpsc;
 use super::account::{self, Person};
 use super::args::Options;
 use super::exit::Failure;
-use super::json::{self, Contact, Entry, Line, Message, Network, Out, Refusal, Reply as ReplyLine, Request};
+use super::json::{
+    self, Contact, Entry, Line, Message, Network, Out, Refusal, Reply as ReplyLine, Request,
+};
 use super::pipes::{self, Input, Output};
 use super::place;
 use super::signals::Signals;
 use crate::crypto::id::AccountId;
-use crate::messenger::{Command, CommandError, Reply, Status};
 use crate::messenger::view::ChatEvent;
+use crate::messenger::{Command, CommandError, Reply, Status};
 use crate::net::client::Client;
 use crate::net::clock::Clock;
 use crate::net::front::FrontEvent;
@@ -41,9 +43,17 @@ enum End {
 
 /// Answers commands and tells events until the input ends. The demo without a screen uses it too.
 pub async fn serve(client: &Client<Person>, entries: &[Ticket]) -> Result<(), Failure> {
-    let mut signals = Signals::new().map_err(|error| Failure::failed(format!("signals cannot be watched ({error})")))?;
+    let mut signals = Signals::new()
+        .map_err(|error| Failure::failed(format!("signals cannot be watched ({error})")))?;
     let output = Output::start();
-    let mut session = Session { client, entries, out: output.lines().clone(), own: None, network: None, snapshot: None };
+    let mut session = Session {
+        client,
+        entries,
+        out: output.lines().clone(),
+        own: None,
+        network: None,
+        snapshot: None,
+    };
     // One future for all of it, so that a signal ends it wherever it waits: at a full pipe, for the disk, for input.
     let end = tokio::select! {
         end = session.run(pipes::input()) => end,
@@ -79,7 +89,11 @@ impl Session<'_> {
     async fn talk(&mut self, input: &mut mpsc::Receiver<Input>) -> Result<(), End> {
         if let Ok(Reply::Status(status)) = self.ask(Command::Status).await? {
             self.own = Some(status.id);
-            self.tell(Out::Ready { id: status.id.to_string(), name: status.name }).await?;
+            self.tell(Out::Ready {
+                id: status.id.to_string(),
+                name: status.name,
+            })
+            .await?;
         }
         loop {
             tokio::select! {
@@ -102,7 +116,11 @@ impl Session<'_> {
 
     async fn ask(&self, command: Command) -> Result<Result<Reply, CommandError>, End> {
         match self.client.command(command) {
-            Err(full) => Ok(Err(CommandError { code: "busy", text: full.to_string(), position: None })),
+            Err(full) => Ok(Err(CommandError {
+                code: "busy",
+                text: full.to_string(),
+                position: None,
+            })),
             Ok(answer) => answer.await.map_err(|_| End::Defect),
         }
     }
@@ -121,37 +139,83 @@ impl Session<'_> {
             }
         };
         let Request::Chat(command) = request else {
-            self.tell(Out::Reply(ReplyLine { tag, ok: true, ..ReplyLine::default() })).await?;
+            self.tell(Out::Reply(ReplyLine {
+                tag,
+                ok: true,
+                ..ReplyLine::default()
+            }))
+            .await?;
             return Ok(true);
         };
         let out = match self.ask(command).await? {
             Ok(reply) => Out::Reply(self.reply(tag, reply)),
-            Err(CommandError { code, text, position }) => Out::refusal(tag, Refusal { code, text, position }),
+            Err(CommandError {
+                code,
+                text,
+                position,
+            }) => Out::refusal(
+                tag,
+                Refusal {
+                    code,
+                    text,
+                    position,
+                },
+            ),
         };
         self.tell(out).await?;
         Ok(false)
     }
 
     fn reply(&self, tag: Option<Value>, reply: Reply) -> ReplyLine {
-        let mut line = ReplyLine { tag, ok: true, ..ReplyLine::default() };
+        let mut line = ReplyLine {
+            tag,
+            ok: true,
+            ..ReplyLine::default()
+        };
         match reply {
             Reply::Done => {}
             Reply::Saved(number) => line.msg = Some(number),
             Reply::Messages { messages, older } => {
-                line.messages = self.own.map(|own| messages.iter().map(|view| Message::of(view, &own)).collect());
+                line.messages = self.own.map(|own| {
+                    messages
+                        .iter()
+                        .map(|view| Message::of(view, &own))
+                        .collect()
+                });
                 line.older = Some(older);
             }
-            Reply::Contacts(contacts) => line.contacts = Some(contacts.iter().map(Contact::of).collect()),
-            Reply::Status(Status { id, name, contacts, requests, queued, unread }) => {
-                line.status = Some(json::Status { id: id.to_string(), name, contacts, requests, queued, unread });
-                line.network = Some(self.network_line(self.snapshot.as_deref().unwrap_or(&NetworkInfo::default())));
+            Reply::Contacts(contacts) => {
+                line.contacts = Some(contacts.iter().map(Contact::of).collect())
+            }
+            Reply::Status(Status {
+                id,
+                name,
+                contacts,
+                requests,
+                queued,
+                unread,
+            }) => {
+                line.status = Some(json::Status {
+                    id: id.to_string(),
+                    name,
+                    contacts,
+                    requests,
+                    queued,
+                    unread,
+                });
+                line.network = Some(
+                    self.network_line(self.snapshot.as_deref().unwrap_or(&NetworkInfo::default())),
+                );
             }
         }
         line
     }
 
     fn network_line(&self, info: &NetworkInfo) -> Network {
-        let entry = |ticket: &Ticket| Entry { ticket: ticket.to_string(), verdict: "unknown" };
+        let entry = |ticket: &Ticket| Entry {
+            ticket: ticket.to_string(),
+            verdict: "unknown",
+        };
         Network::of(info, self.entries.iter().map(entry).collect())
     }
 
@@ -169,15 +233,32 @@ impl Session<'_> {
         Some(match event {
             ChatEvent::Contact(view) => Out::Contact(Contact::of(&view)),
             ChatEvent::ContactGone(id) => Out::Removed { id: id.to_string() },
-            ChatEvent::Request(view) => Out::Request { id: view.id.to_string(), name: view.name, text: view.request_text },
+            ChatEvent::Request(view) => Out::Request {
+                id: view.id.to_string(),
+                name: view.name,
+                text: view.request_text,
+            },
             ChatEvent::Message(view) => Out::Message(Message::of(&view, &self.own?)),
-            ChatEvent::Delivery { number, contact, delivery, secrecy } => Out::Delivery {
+            ChatEvent::Delivery {
+                number,
+                contact,
+                delivery,
+                secrecy,
+            } => Out::Delivery {
                 msg: number,
                 id: contact.to_string(),
                 delivery: json::delivery(delivery),
                 secrecy: secrecy.level(),
             },
-            ChatEvent::Question { number, contact, reason } => Out::Question { msg: number, id: contact.to_string(), reason },
+            ChatEvent::Question {
+                number,
+                contact,
+                reason,
+            } => Out::Question {
+                msg: number,
+                id: contact.to_string(),
+                reason,
+            },
             ChatEvent::Notice(text) => Out::Notice { text },
         })
     }

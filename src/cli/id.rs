@@ -41,7 +41,10 @@ pub fn run(options: &Options) -> Result<(), Failure> {
 /// The id in groups, for reading it aloud. Its last six characters are a checksum, so that a misheard one is found.
 fn groups(id: &str) -> String {
     let letters: Vec<char> = id.chars().collect();
-    let groups: Vec<String> = letters.chunks(GROUP).map(|group| group.iter().collect()).collect();
+    let groups: Vec<String> = letters
+        .chunks(GROUP)
+        .map(|group| group.iter().collect())
+        .collect();
     groups.chunks(ROW).map(|row| row.join(" ") + "\n").collect()
 }
 
@@ -54,7 +57,11 @@ fn picture(text: &str) -> String {
     let colours = code.to_colors();
     let light = |x: i32, y: i32| {
         let inside = (0..modules).contains(&x) && (0..modules).contains(&y);
-        !inside || usize::try_from(y * modules + x).ok().and_then(|at| colours.get(at)) != Some(&Color::Dark)
+        !inside
+            || usize::try_from(y * modules + x)
+                .ok()
+                .and_then(|at| colours.get(at))
+                != Some(&Color::Dark)
     };
     let mut drawn = String::new();
     for y in (-MARGIN..modules + MARGIN).step_by(2) {

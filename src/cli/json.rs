@@ -48,7 +48,11 @@ pub struct Line {
 }
 
 fn refuse<T>(code: &'static str, text: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal { code, text: text.into(), position: None })
+    Err(Refusal {
+        code,
+        text: text.into(),
+        position: None,
+    })
 }
 
 /// Reads one line without its line break.
@@ -57,8 +61,17 @@ pub fn parse(line: &[u8]) -> Line {
         return too_long();
     }
     match serde_json::from_slice::<Value>(line) {
-        Ok(Value::Object(fields)) => Line { tag: fields.get("tag").cloned(), request: command(&fields) },
-        Ok(_) => Line { tag: None, request: refuse("bad-json", "a command is a JSON object, such as {\"cmd\":\"list\"}") },
+        Ok(Value::Object(fields)) => Line {
+            tag: fields.get("tag").cloned(),
+            request: command(&fields),
+        },
+        Ok(_) => Line {
+            tag: None,
+            request: refuse(
+                "bad-json",
+                "a command is a JSON object, such as {\"cmd\":\"list\"}",
+            ),
+        },
         Err(error) => Line {
             tag: None,
             request: Err(Refusal {
@@ -73,7 +86,13 @@ pub fn parse(line: &[u8]) -> Line {
 
 /// What stands for a line that was too long to be kept.
 pub fn too_long() -> Line {
-    Line { tag: None, request: refuse("too-long", "a line has at most 64 kB; send the text in parts") }
+    Line {
+        tag: None,
+        request: refuse(
+            "too-long",
+            "a line has at most 64 kB; send the text in parts",
+        ),
+    }
 }
 
 fn command(fields: &Map<String, Value>) -> Result<Request, Refusal> {
@@ -82,13 +101,18 @@ fn command(fields: &Map<String, Value>) -> Result<Request, Refusal> {
         "add" => Command::Add {
             id: own("id")?,
             name: own("name")?,
-            text: optional_text(fields, "text")?.unwrap_or_default().to_owned(),
+            text: optional_text(fields, "text")?
+                .unwrap_or_default()
+                .to_owned(),
         },
         "accept" => Command::Accept { id: own("id")? },
         "decline" => Command::Decline { id: own("id")? },
         "block" => Command::Block { id: own("id")? },
         "remove" => Command::Remove { id: own("id")? },
-        "rename" => Command::Rename { id: own("id")?, name: own("name")? },
+        "rename" => Command::Rename {
+            id: own("id")?,
+            name: own("name")?,
+        },
         "send" => Command::Send {
             to: own("to")?,
             text: own("text")?,
@@ -101,7 +125,9 @@ fn command(fields: &Map<String, Value>) -> Result<Request, Refusal> {
         "messages" => Command::Messages {
             with: own("with")?,
             before: number(fields, "before")?,
-            limit: number(fields, "limit")?.map_or(PAGE, |limit| usize::try_from(limit).unwrap_or(usize::MAX).min(MAX_PAGE)),
+            limit: number(fields, "limit")?.map_or(PAGE, |limit| {
+                usize::try_from(limit).unwrap_or(usize::MAX).min(MAX_PAGE)
+            }),
         },
         "read" => Command::Read {
             with: own("with")?,
@@ -115,7 +141,12 @@ fn command(fields: &Map<String, Value>) -> Result<Request, Refusal> {
                 "ask" => Policy::Ask,
                 "wait" => Policy::Wait,
                 "fs-only" => Policy::ForwardSecretOnly,
-                _ => return refuse("bad-field", "\"policy\" is \"ask\", \"wait\" or \"fs-only\""),
+                _ => {
+                    return refuse(
+                        "bad-field",
+                        "\"policy\" is \"ask\", \"wait\" or \"fs-only\"",
+                    );
+                }
             },
         },
         "quit" => return Ok(Request::Quit),
@@ -129,10 +160,17 @@ fn command(fields: &Map<String, Value>) -> Result<Request, Refusal> {
 }
 
 fn missing(field: &str) -> Refusal {
-    Refusal { code: "bad-field", text: format!("the command needs \"{field}\""), position: None }
+    Refusal {
+        code: "bad-field",
+        text: format!("the command needs \"{field}\""),
+        position: None,
+    }
 }
 
-fn optional_text<'a>(fields: &'a Map<String, Value>, field: &str) -> Result<Option<&'a str>, Refusal> {
+fn optional_text<'a>(
+    fields: &'a Map<String, Value>,
+    field: &str,
+) -> Result<Option<&'a str>, Refusal> {
     match fields.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -271,24 +309,44 @@ pub struct Message {
 impl Out {
     /// The line, without its line break.
     pub fn line(&self) -> String {
-        serde_json::to_string(self).expect("strings, numbers and lists of them always have a JSON text")
+        serde_json::to_string(self)
+            .expect("strings, numbers and lists of them always have a JSON text")
     }
 
     pub fn refusal(tag: Option<Value>, refusal: Refusal) -> Out {
-        Out::Error { tag, code: refusal.code.to_owned(), text: refusal.text, position: refusal.position }
+        Out::Error {
+            tag,
+            code: refusal.code.to_owned(),
+            text: refusal.text,
+            position: refusal.position,
+        }
     }
 }
 
 impl Network {
     pub fn of(info: &NetworkInfo, entries: Vec<Entry>) -> Network {
-        let links = info.links.iter().filter(|row| row.purpose == "link" && row.state == "up").count();
-        let circuits = info.circuits.iter().filter(|row| row.state == "ready").count();
+        let links = info
+            .links
+            .iter()
+            .filter(|row| row.purpose == "link" && row.state == "up")
+            .count();
+        let circuits = info
+            .circuits
+            .iter()
+            .filter(|row| row.state == "ready")
+            .count();
         let state = match (info.online, links) {
             (true, _) => "online",
             (false, 0) => "offline",
             (false, _) => "joining",
         };
-        Network { state, links, circuits, nodes: info.estimated_nodes, entries }
+        Network {
+            state,
+            links,
+            circuits,
+            nodes: info.estimated_nodes,
+            entries,
+        }
     }
 }
 
@@ -320,7 +378,11 @@ impl Contact {
 impl Message {
     /// `own` is the profile's AccountID.
     pub fn of(view: &MessageView, own: &AccountId) -> Message {
-        let (from, to) = if view.mine { (own, &view.contact) } else { (&view.contact, own) };
+        let (from, to) = if view.mine {
+            (own, &view.contact)
+        } else {
+            (&view.contact, own)
+        };
         Message {
             msg: view.number,
             from: from.to_string(),
@@ -359,11 +421,16 @@ fn civil(days: u64) -> (u64, u64, u64) {
     const TO_1970: u64 = 719_468;
     let shifted = days.saturating_add(TO_1970);
     let (era, day_of_era) = (shifted / ERA, shifted % ERA);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
@@ -391,8 +458,20 @@ mod tests {
         for (line, code) in cases {
             assert_eq!(refused(line).code, code, "{line}");
         }
-        assert_eq!(parse(&vec![b' '; MAX_LINE + 1]).request.expect_err("too long").code, "too-long");
-        assert_eq!(parse(&[b'"', 0xff, b'"']).request.expect_err("not UTF-8").code, "bad-json");
+        assert_eq!(
+            parse(&vec![b' '; MAX_LINE + 1])
+                .request
+                .expect_err("too long")
+                .code,
+            "too-long"
+        );
+        assert_eq!(
+            parse(&[b'"', 0xff, b'"'])
+                .request
+                .expect_err("not UTF-8")
+                .code,
+            "bad-json"
+        );
         let deep = "[".repeat(MAX_LINE);
         assert_eq!(refused(&deep).code, "bad-json");
     }
@@ -406,12 +485,18 @@ mod tests {
         assert_eq!(value["tag"], serde_json::json!({"a": [1, null]}));
         assert_eq!(value["event"], "error");
         assert!(value.get("position").is_none());
-        assert_eq!(parse(br#"{"cmd":"quit","tag":"x"}"#).request, Ok(Request::Quit));
+        assert_eq!(
+            parse(br#"{"cmd":"quit","tag":"x"}"#).request,
+            Ok(Request::Quit)
+        );
     }
 
     #[test]
     fn a_text_never_breaks_a_line() {
-        let out = Out::Notice { text: "a\nb\r\u{2028}\u{85}\"".to_owned() }.line();
+        let out = Out::Notice {
+            text: "a\nb\r\u{2028}\u{85}\"".to_owned(),
+        }
+        .line();
         assert!(!out.contains(['\n', '\r']));
         let value: Value = serde_json::from_str(&out).expect("JSON");
         assert_eq!(value["text"], "a\nb\r\u{2028}\u{85}\"");
@@ -429,6 +514,9 @@ mod tests {
     #[test]
     fn a_network_without_links_is_offline() {
         let network = Network::of(&NetworkInfo::default(), Vec::new());
-        assert_eq!((network.state, network.links, network.circuits), ("offline", 0, 0));
+        assert_eq!(
+            (network.state, network.links, network.circuits),
+            ("offline", 0, 0)
+        );
     }
 }

@@ -33,7 +33,9 @@ const DEFECT: &str = "a part of the program stopped because of a defect; please 
 /// The whole program.
 pub fn main() -> ExitCode {
     if let Err(error) = crate::platform::harden() {
-        return end(Err(Failure::failed(format!("the process cannot be protected ({error}); nothing was opened"))));
+        return end(Err(Failure::failed(format!(
+            "the process cannot be protected ({error}); nothing was opened"
+        ))));
     }
     // Exits with 2 and the usage if the line is wrong, with 0 after --help and --version.
     let arguments = Arguments::parse();
@@ -65,5 +67,9 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .thread_name("wire")
         .enable_all()
         .build()
-        .map_err(|error| Failure::failed(format!("no threads can be started ({error}); end other programs and try again")))
+        .map_err(|error| {
+            Failure::failed(format!(
+                "no threads can be started ({error}); end other programs and try again"
+            ))
+        })
 }

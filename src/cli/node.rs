@@ -36,11 +36,17 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     };
     let seed = seed::fresh().map_err(|error| Failure::failed(error.to_string()))?;
     // The key file stays open, and with it locked, until the end.
-    let (entry_key, _held) = entry_key(&directory, &mut Stream::from_seed(seed).fork("entry key", b""))?;
+    let (entry_key, _held) = entry_key(
+        &directory,
+        &mut Stream::from_seed(seed).fork("entry key", b""),
+    )?;
     let socket = place::socket(options, Some(USUAL_PORT))?;
-    let bound = socket.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
+    let bound = socket
+        .local_addr()
+        .map_err(|error| Failure::failed(error.to_string()))?;
     let address = reachable(bound);
-    let ticket = Ticket::new(entry_key.id(), EntrySecret::NONE, vec![address]).expect("there is one address");
+    let ticket = Ticket::new(entry_key.id(), EntrySecret::NONE, vec![address])
+        .expect("there is one address");
     let runtime = super::runtime()?;
     let clock = Clock::start();
     let config = NodeConfig {
@@ -65,7 +71,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         );
     }
     let ended = runtime.block_on(async {
-        let mut signals = Signals::new().map_err(|error| Failure::failed(format!("signals cannot be watched ({error})")))?;
+        let mut signals = Signals::new()
+            .map_err(|error| Failure::failed(format!("signals cannot be watched ({error})")))?;
         loop {
             tokio::select! {
                 () = signals.wait() => return Ok(()),
@@ -98,7 +105,10 @@ fn is_public(ip: IpAddr) -> bool {
 fn entry_key(directory: &Path, random: &mut Stream) -> Result<(EntryKey, File), Failure> {
     let path = directory.join(KEY_FILE);
     let unusable = |error: std::io::Error| {
-        Failure::failed(format!("{} cannot be used ({error}); name another directory with --data-dir", path.display()))
+        Failure::failed(format!(
+            "{} cannot be used ({error}); name another directory with --data-dir",
+            path.display()
+        ))
     };
     platform::make_private_directory(directory).map_err(unusable)?;
     let mut file = platform::open_private(&path, platform::Open::Either).map_err(unusable)?;
@@ -124,11 +134,17 @@ fn entry_key(directory: &Path, random: &mut Stream) -> Result<(EntryKey, File), 
     if length == 0 {
         let key = EntryKey::generate(random);
         // A crash in between leaves an empty file (made anew) or a short one (refused below): never a wrong key.
-        file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&key.to_bytes()[..])).map_err(unusable)?;
-        file.sync_all().and_then(|()| platform::sync_directory(directory)).map_err(unusable)?;
+        file.seek(SeekFrom::Start(0))
+            .and_then(|_| file.write_all(&key.to_bytes()[..]))
+            .map_err(unusable)?;
+        file.sync_all()
+            .and_then(|()| platform::sync_directory(directory))
+            .map_err(unusable)?;
         return Ok((key, file));
     }
-    let key = <&[u8; 32]>::try_from(&bytes[..length]).ok().and_then(|bytes| EntryKey::from_bytes(bytes).ok());
+    let key = <&[u8; 32]>::try_from(&bytes[..length])
+        .ok()
+        .and_then(|bytes| EntryKey::from_bytes(bytes).ok());
     key.map(|key| (key, file)).ok_or_else(|| damaged(&path))
 }
 
@@ -151,7 +167,13 @@ mod tests {
     fn an_entry_keeps_its_key_and_two_nodes_never_share_it() {
         let place = tempfile::tempdir().expect("a temporary directory");
         let (first, held) = entry_key(place.path(), &mut stream(1)).expect("made");
-        assert_eq!(entry_key(place.path(), &mut stream(2)).err().expect("in use").code, 4);
+        assert_eq!(
+            entry_key(place.path(), &mut stream(2))
+                .err()
+                .expect("in use")
+                .code,
+            4
+        );
         drop(held);
         let (second, _held) = entry_key(place.path(), &mut stream(3)).expect("found");
         assert_eq!(first.id(), second.id());
@@ -163,7 +185,13 @@ mod tests {
             let place = tempfile::tempdir().expect("a temporary directory");
             let path = place.path().join(KEY_FILE);
             std::fs::write(&path, content).expect("written");
-            assert_eq!(entry_key(place.path(), &mut stream(1)).err().expect("refused").code, 5);
+            assert_eq!(
+                entry_key(place.path(), &mut stream(1))
+                    .err()
+                    .expect("refused")
+                    .code,
+                5
+            );
             assert_eq!(std::fs::read(&path).expect("still there"), content);
         }
     }

@@ -88,7 +88,11 @@ impl Output {
             while let Some(mut line) = waiting.blocking_recv() {
                 line.push('\n');
                 // Line by line: a script waits for each. An error means that the reader has gone; the sender sees the channel close.
-                if stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+                if stdout
+                    .write_all(line.as_bytes())
+                    .and_then(|()| stdout.flush())
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -123,7 +127,10 @@ mod tests {
         let line = |text: &str| Input::Line(text.as_bytes().to_vec());
         assert_eq!(all(b""), []);
         assert_eq!(all(b"\n"), [line("")]);
-        assert_eq!(all(b"one two three\n\nfour"), [line("one two three"), line(""), line("four")]);
+        assert_eq!(
+            all(b"one two three\n\nfour"),
+            [line("one two three"), line(""), line("four")]
+        );
     }
 
     #[test]

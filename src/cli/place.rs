@@ -27,25 +27,48 @@ pub fn data_dir(options: &Options) -> Result<PathBuf, Failure> {
 pub fn passphrase(options: &Options) -> Result<Zeroizing<Vec<u8>>, Failure> {
     match &options.passphrase_file {
         Some(file) => passphrase_from(file),
-        None => Err(Failure::usage("this command does not ask for a passphrase; write it into a file and name it with --passphrase-file")),
+        None => Err(Failure::usage(
+            "this command does not ask for a passphrase; write it into a file and name it with --passphrase-file",
+        )),
     }
 }
 
 /// The first line of the passphrase file without its line break.
 pub fn passphrase_from(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let sentence = |error| Failure::usage(format!("the passphrase file {} cannot be read ({error}); check its path", file.display()));
+    let sentence = |error| {
+        Failure::usage(format!(
+            "the passphrase file {} cannot be read ({error}); check its path",
+            file.display()
+        ))
+    };
     let opened = std::fs::File::open(file).map_err(sentence)?;
     // Room for all of it at once: growing would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_PASSPHRASE as usize + 1));
-    opened.take(MAX_PASSPHRASE + 1).read_to_end(&mut bytes).map_err(sentence)?;
+    opened
+        .take(MAX_PASSPHRASE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(sentence)?;
     if bytes.len() as u64 > MAX_PASSPHRASE {
-        return Err(Failure::usage(format!("the passphrase file {} is longer than 4 kB; is it the right file?", file.display())));
+        return Err(Failure::usage(format!(
+            "the passphrase file {} is longer than 4 kB; is it the right file?",
+            file.display()
+        )));
     }
-    let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
-    let line = if line > 0 && bytes[line - 1] == b'\r' { line - 1 } else { line };
+    let line = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(bytes.len());
+    let line = if line > 0 && bytes[line - 1] == b'\r' {
+        line - 1
+    } else {
+        line
+    };
     bytes.truncate(line);
     if bytes.is_empty() {
-        return Err(Failure::usage(format!("the first line of the passphrase file {} is empty; write the passphrase there", file.display())));
+        return Err(Failure::usage(format!(
+            "the first line of the passphrase file {} is empty; write the passphrase there",
+            file.display()
+        )));
     }
     Ok(bytes)
 }
@@ -55,10 +78,17 @@ pub fn socket(options: &Options, usual: Option<u16>) -> Result<std::net::UdpSock
     let any = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     let (listen, opened) = match (options.listen, usual) {
         (Some(listen), _) => (listen, socket::bind(listen)),
-        (None, Some(port)) => (any(port), socket::bind(any(port)).or_else(|_| socket::bind(any(0)))),
+        (None, Some(port)) => (
+            any(port),
+            socket::bind(any(port)).or_else(|_| socket::bind(any(0))),
+        ),
         (None, None) => (any(0), socket::bind(any(0))),
     };
-    opened.map_err(|error| Failure::failed(format!("UDP on {listen} cannot be opened ({error}); name another address with --listen")))
+    opened.map_err(|error| {
+        Failure::failed(format!(
+            "UDP on {listen} cannot be opened ({error}); name another address with --listen"
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -75,7 +105,10 @@ mod tests {
     #[test]
     fn the_passphrase_is_the_first_line_whatever_ends_it() {
         for content in ["two words", "two words\n", "two words\r\nmore\n"] {
-            assert_eq!(read(content.as_bytes()).expect("a passphrase"), b"two words");
+            assert_eq!(
+                read(content.as_bytes()).expect("a passphrase"),
+                b"two words"
+            );
         }
     }
 
@@ -84,6 +117,11 @@ mod tests {
         for content in [&b""[..], b"\nsecond", &[b'x'; 5000]] {
             assert_eq!(read(content).expect_err("refused").code, 2);
         }
-        assert_eq!(passphrase_from(Path::new("/nowhere/at/all")).expect_err("missing").code, 2);
+        assert_eq!(
+            passphrase_from(Path::new("/nowhere/at/all"))
+                .expect_err("missing")
+                .code,
+            2
+        );
     }
 }

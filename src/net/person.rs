@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use super::client::{PersonMachine, PersonOutput};
 use super::driver::{Machine, Output};
-use crate::messenger::{Command, CommandError, Reply};
 use crate::messenger::persistence::Persistence;
+use crate::messenger::{Command, CommandError, Reply};
 use crate::messenger::{Messenger, MessengerOutput};
 use crate::node::person::{NetworkInfo, NodeCommand, PersonEvent};
 use crate::node::{Node, NodeOutput};

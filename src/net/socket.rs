@@ -60,7 +60,9 @@ fn open(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {
 pub fn way_out() -> Option<IpAddr> {
     // An address for documentation (RFC 5737): connecting a UDP socket only asks the routing table.
     let socket = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    socket.connect((std::net::Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;
+    socket
+        .connect((std::net::Ipv4Addr::new(203, 0, 113, 1), 9))
+        .ok()?;
     let ip = socket.local_addr().ok()?.ip();
     (!ip.is_unspecified()).then_some(ip)
 }

@@ -19,7 +19,9 @@ pub const PASSPHRASE: &str = "correct horse battery staple";
 pub fn paratox() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paratox"));
     // A home of this computer must not be touched by accident.
-    command.env("HOME", "/nonexistent").env_remove("XDG_DATA_HOME");
+    command
+        .env("HOME", "/nonexistent")
+        .env_remove("XDG_DATA_HOME");
     command
 }
 
@@ -28,7 +30,10 @@ pub struct Guarded(pub Child);
 
 impl Guarded {
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status().expect("kill exists");
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.0.id().to_string()])
+            .status()
+            .expect("kill exists");
         assert!(status.success(), "signal {name}");
     }
 
@@ -78,7 +83,11 @@ pub fn run(args: &[&str], input: &str) -> Ended {
     let out = std::thread::spawn(move || read_all(&mut stdout));
     let err = std::thread::spawn(move || read_all(&mut stderr));
     let code = child.code();
-    Ended { code, stdout: out.join().expect("reads"), stderr: err.join().expect("reads") }
+    Ended {
+        code,
+        stdout: out.join().expect("reads"),
+        stderr: err.join().expect("reads"),
+    }
 }
 
 fn read_all(from: &mut impl Read) -> String {
@@ -98,17 +107,35 @@ impl Relay {
     pub fn start(entries: &[String]) -> Relay {
         let place = tempfile::tempdir().expect("a temporary directory");
         let mut command = paratox();
-        command.args(["node", "--lan", "--class", "fast", "--listen", "127.0.0.1:0", "--data-dir"]).arg(place.path());
+        command
+            .args([
+                "node",
+                "--lan",
+                "--class",
+                "fast",
+                "--listen",
+                "127.0.0.1:0",
+                "--data-dir",
+            ])
+            .arg(place.path());
         for entry in entries {
             command.args(["--entry", entry]);
         }
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the program was built");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program was built");
         let mut process = Guarded(child);
         let mut ticket = String::new();
         let mut stdout = BufReader::new(process.0.stdout.take().expect("piped"));
         stdout.read_line(&mut ticket).expect("a line");
         assert!(ticket.starts_with("pxe1"), "{ticket:?}");
-        Relay { process, ticket: ticket.trim().to_owned(), _place: place }
+        Relay {
+            process,
+            ticket: ticket.trim().to_owned(),
+            _place: place,
+        }
     }
 }
 
@@ -127,7 +154,11 @@ impl World {
     }
 
     pub fn entries(&self) -> Vec<String> {
-        self.relays.iter().take(3).map(|relay| relay.ticket.clone()).collect()
+        self.relays
+            .iter()
+            .take(3)
+            .map(|relay| relay.ticket.clone())
+            .collect()
     }
 }
 
@@ -161,7 +192,12 @@ impl Place {
     /// Options that open this place, for [`run`].
     pub fn options(&self) -> [String; 4] {
         let text = |path: PathBuf| path.to_str().expect("temporary paths are UTF-8").to_owned();
-        ["--data-dir".into(), text(self.data()), "--passphrase-file".into(), text(self.passphrase())]
+        [
+            "--data-dir".into(),
+            text(self.data()),
+            "--passphrase-file".into(),
+            text(self.passphrase()),
+        ]
     }
 }
 
@@ -180,12 +216,25 @@ impl Person {
     /// Starts it and waits until it is ready. `name` creates the account if there is none.
     pub fn start(place: &Place, name: &str, entries: &[String]) -> Person {
         let mut command = paratox();
-        command.args(["headless", "--name", name, "--lan", "--class", "fast", "--listen", "127.0.0.1:0"]);
+        command.args([
+            "headless",
+            "--name",
+            name,
+            "--lan",
+            "--class",
+            "fast",
+            "--listen",
+            "127.0.0.1:0",
+        ]);
         command.args(place.options());
         for entry in entries {
             command.args(["--entry", entry]);
         }
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program was built");
+        let child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program was built");
         let mut process = Guarded(child);
         let stdin = process.0.stdin.take().expect("piped");
         let stdout = BufReader::new(process.0.stdout.take().expect("piped"));
@@ -193,13 +242,21 @@ impl Person {
         std::thread::spawn(move || {
             for line in stdout.lines() {
                 let Ok(line) = line else { return };
-                let value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("stdout carries only JSON, not {line:?}"));
+                let value = serde_json::from_str(&line)
+                    .unwrap_or_else(|_| panic!("stdout carries only JSON, not {line:?}"));
                 if sender.send(value).is_err() {
                     return;
                 }
             }
         });
-        let mut person = Person { process, id: String::new(), stdin, lines, unread: Vec::new(), tags: 0 };
+        let mut person = Person {
+            process,
+            id: String::new(),
+            stdin,
+            lines,
+            unread: Vec::new(),
+            tags: 0,
+        };
         let ready = person.wait("ready", |event| event["event"] == "ready");
         person.id = ready["id"].as_str().expect("a text").to_owned();
         person
@@ -224,7 +281,10 @@ impl Person {
     /// Events that are there now, without waiting for more than this.
     pub fn within(&mut self, time: Duration, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
         let start = Instant::now();
-        while let Ok(event) = self.lines.recv_timeout(time.saturating_sub(start.elapsed())) {
+        while let Ok(event) = self
+            .lines
+            .recv_timeout(time.saturating_sub(start.elapsed()))
+        {
             self.unread.push(event);
         }
         let (found, rest) = self.unread.drain(..).partition(wanted);
@@ -243,7 +303,9 @@ impl Person {
         let tag = self.tags;
         command["tag"] = json!(tag);
         self.write(&command.to_string());
-        self.wait("the reply", |event| (event["event"] == "reply" || event["event"] == "error") && event["tag"] == tag)
+        self.wait("the reply", |event| {
+            (event["event"] == "reply" || event["event"] == "error") && event["tag"] == tag
+        })
     }
 
     /// Gives a command that must succeed.
@@ -254,21 +316,29 @@ impl Person {
     }
 
     pub fn wait_online(&mut self) {
-        self.wait("online", |event| event["event"] == "network" && event["state"] == "online");
+        self.wait("online", |event| {
+            event["event"] == "network" && event["state"] == "online"
+        });
     }
 
     /// Sends a text and returns its number.
     pub fn say(&mut self, to: &str, text: &str) -> u64 {
-        self.must(json!({"cmd": "send", "to": to, "text": text}))["msg"].as_u64().expect("a number")
+        self.must(json!({"cmd": "send", "to": to, "text": text}))["msg"]
+            .as_u64()
+            .expect("a number")
     }
 
     pub fn wait_message(&mut self, text: &str) -> Value {
         let own = self.id.clone();
-        self.wait(text, |event| event["event"] == "message" && event["from"] != own && event["text"] == text)
+        self.wait(text, |event| {
+            event["event"] == "message" && event["from"] != own && event["text"] == text
+        })
     }
 
     pub fn wait_delivered(&mut self, msg: u64) -> Value {
-        self.wait("delivery", |event| event["event"] == "delivery" && event["msg"] == msg && event["delivery"] == "delivered")
+        self.wait("delivery", |event| {
+            event["event"] == "delivery" && event["msg"] == msg && event["delivery"] == "delivered"
+        })
     }
 
     /// The whole history with somebody, oldest first.
