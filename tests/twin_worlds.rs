@@ -28,25 +28,56 @@ struct Seen {
 }
 
 fn run(seed: u64, busy: bool, shaping: Shaping, minutes: u64) -> Seen {
-    let mut world = World::new(WorldConfig { shaping, log: 10_000_000, ..WorldConfig::new(seed, NODES) });
+    let mut world = World::new(WorldConfig {
+        shaping,
+        log: 10_000_000,
+        ..WorldConfig::new(seed, NODES)
+    });
     world.add_person(ALICE, "Alice");
     world.add_person(BOB, "Bob");
     world.run_for(Duration::from_secs(90));
     if busy {
         let (alice, bob) = (world.account(ALICE), world.account(BOB));
         world
-            .command(ALICE, Command::Add { id: bob.to_string(), name: "Bob".into(), text: "Hello, it is me".into() })
+            .command(
+                ALICE,
+                Command::Add {
+                    id: bob.to_string(),
+                    name: "Bob".into(),
+                    text: "Hello, it is me".into(),
+                },
+            )
             .expect("a valid id");
-        let asked = world.run_until(Duration::from_secs(60 * (minutes - 2)), Duration::from_secs(1), |w| {
-            w.events(BOB).iter().any(|e| matches!(e, ChatEvent::Request(_)))
-        });
+        let asked = world.run_until(
+            Duration::from_secs(60 * (minutes - 2)),
+            Duration::from_secs(1),
+            |w| {
+                w.events(BOB)
+                    .iter()
+                    .any(|e| matches!(e, ChatEvent::Request(_)))
+            },
+        );
         if asked {
-            world.command(BOB, Command::Accept { id: alice.to_string() }).expect("a request waits");
+            world
+                .command(
+                    BOB,
+                    Command::Accept {
+                        id: alice.to_string(),
+                    },
+                )
+                .expect("a request waits");
         }
         for round in 0..15 {
             for (from, to) in [(ALICE, bob), (BOB, alice)] {
                 let text = format!("message {round}");
-                let _ = world.command(from, Command::Send { to: to.to_string(), text, allow_no_fs: false });
+                let _ = world.command(
+                    from,
+                    Command::Send {
+                        to: to.to_string(),
+                        text,
+                        allow_no_fs: false,
+                    },
+                );
             }
             world.run_for(Duration::from_secs(2));
         }
@@ -57,39 +88,72 @@ fn run(seed: u64, busy: bool, shaping: Shaping, minutes: u64) -> Seen {
     let mut delivered = 0;
     for who in [ALICE, BOB] {
         for event in world.events(who) {
-            if matches!(event, ChatEvent::Delivery { delivery: Delivery::Delivered, .. }) {
+            if matches!(
+                event,
+                ChatEvent::Delivery {
+                    delivery: Delivery::Delivered,
+                    ..
+                }
+            ) {
                 delivered += 1;
             }
         }
     }
     let within = |s: &Sighting| s.at <= end.as_micros() as u64;
-    let of = |who: usize| -> Vec<Sighting> { world.eve.own_clocks_of(who as u32).into_iter().filter(|s| within(s)).collect() };
+    let of = |who: usize| -> Vec<Sighting> {
+        world
+            .eve
+            .own_clocks_of(who as u32)
+            .into_iter()
+            .filter(|s| within(s))
+            .collect()
+    };
     let foreign = |who: usize| -> Vec<Sighting> {
         world
             .eve
             .log
             .iter()
-            .filter(|s| within(s) && s.source == who as u32 && matches!(s.cause, Cause::Spur | Cause::Forward))
+            .filter(|s| {
+                within(s)
+                    && s.source == who as u32
+                    && matches!(s.cause, Cause::Spur | Cause::Forward)
+            })
             .copied()
             .collect()
     };
-    Seen { own: [of(ALICE), of(BOB)], foreign: [foreign(ALICE), foreign(BOB)], deliveries: delivered }
+    Seen {
+        own: [of(ALICE), of(BOB)],
+        foreign: [foreign(ALICE), foreign(BOB)],
+        deliveries: delivered,
+    }
 }
 
 /// The first record in which two logs differ.
-fn difference(a: &[Sighting], b: &[Sighting]) -> Option<(usize, Option<Sighting>, Option<Sighting>)> {
+fn difference(
+    a: &[Sighting],
+    b: &[Sighting],
+) -> Option<(usize, Option<Sighting>, Option<Sighting>)> {
     let n = a.len().max(b.len());
-    (0..n).map(|i| (i, a.get(i).copied(), b.get(i).copied())).find(|(_, x, y)| x != y)
+    (0..n)
+        .map(|i| (i, a.get(i).copied(), b.get(i).copied()))
+        .find(|(_, x, y)| x != y)
 }
 
 #[test]
 fn eve_cannot_tell_chatting_from_silence() {
-    let (seeds, minutes) = if std::env::var_os("PARATOX_LONG").is_some() { (1..=10, 20) } else { (1..=2, 6) };
+    let (seeds, minutes) = if std::env::var_os("PARATOX_LONG").is_some() {
+        (1..=10, 20)
+    } else {
+        (1..=2, 6)
+    };
     let (mut records, mut deliveries, mut skipped) = (0, 0, 0);
     for seed in seeds {
         let idle = run(seed, false, Shaping::On, minutes);
         let busy = run(seed, true, Shaping::On, minutes);
-        assert_eq!(idle.deliveries, 0, "nobody wrote anything in the idle world");
+        assert_eq!(
+            idle.deliveries, 0,
+            "nobody wrote anything in the idle world"
+        );
         for (who, name) in [(0, "Alice"), (1, "Bob")] {
             if let Some(first) = difference(&idle.own[who], &busy.own[who]) {
                 panic!("seed {seed}: {name}'s node gives her away: {first:?}");
@@ -102,9 +166,17 @@ fn eve_cannot_tell_chatting_from_silence() {
         records += idle.own[0].len() + idle.own[1].len();
         deliveries += busy.deliveries;
     }
-    println!("{records} records compared, {deliveries} deliveries in the busy worlds, {skipped} seeds skipped");
-    assert!(records >= RECORDS, "only {records} records compared, {skipped} seeds skipped");
-    assert!(deliveries >= DELIVERIES, "only {deliveries} deliveries in the busy worlds");
+    println!(
+        "{records} records compared, {deliveries} deliveries in the busy worlds, {skipped} seeds skipped"
+    );
+    assert!(
+        records >= RECORDS,
+        "only {records} records compared, {skipped} seeds skipped"
+    );
+    assert!(
+        deliveries >= DELIVERIES,
+        "only {deliveries} deliveries in the busy worlds"
+    );
 }
 
 /// The positive control: a test that cannot find a leak proves nothing.
@@ -112,5 +184,8 @@ fn eve_cannot_tell_chatting_from_silence() {
 fn without_shaping_eve_sees_it_at_once() {
     let idle = run(1, false, Shaping::OffForPositiveControl, 6);
     let busy = run(1, true, Shaping::OffForPositiveControl, 6);
-    assert!(difference(&idle.own[0], &busy.own[0]).is_some(), "the comparison finds nothing even where there is something to find");
+    assert!(
+        difference(&idle.own[0], &busy.own[0]).is_some(),
+        "the comparison finds nothing even where there is something to find"
+    );
 }

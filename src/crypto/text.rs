@@ -62,6 +62,21 @@ pub fn decode(form: &Form, text: &str) -> Result<Vec<u8>, BadId> {
         }
     }
     let data = &letters[expected.len()..];
+    let lengths: Vec<usize> = form
+        .payloads
+        .iter()
+        .map(|bytes| (bytes * 8).div_ceil(5) + CHECKSUM)
+        .collect();
+    let place = |i: usize| at(i + expected.len());
+    // One letter too many or too few is looked for below; more than that is no typo.
+    if lengths.iter().all(|length| length.abs_diff(data.len()) > 1) {
+        return Err(bad(
+            count(form, &lengths, letters.len()),
+            Some(place(
+                data.len().min(lengths.iter().max().copied().unwrap_or(0)),
+            )),
+        ));
+    }
     let mut symbols = Vec::with_capacity(data.len());
     for &(letter, place) in data {
         match Fe32::from_char(letter) {
@@ -77,16 +92,8 @@ pub fn decode(form: &Form, text: &str) -> Result<Vec<u8>, BadId> {
             }
         }
     }
-
-    let lengths: Vec<usize> = form
-        .payloads
-        .iter()
-        .map(|bytes| (bytes * 8).div_ceil(5) + CHECKSUM)
-        .collect();
     if !lengths.contains(&symbols.len()) {
-        return Err(wrong_length(form, &symbols, &lengths, letters.len(), |i| {
-            at(i + expected.len())
-        }));
+        return Err(wrong_length(form, &symbols, &lengths, letters.len(), place));
     }
     if !checks(form, &symbols) {
         return Err(match find_typo(form, &symbols) {
@@ -192,6 +199,19 @@ fn capital(name: &str) -> String {
     chars.next().map_or_else(String::new, |first| {
         first.to_ascii_uppercase().to_string() + chars.as_str()
     })
+}
+
+fn count(form: &Form, lengths: &[usize], given: usize) -> String {
+    let head = form.prefix.len() + 1;
+    let wanted = lengths
+        .iter()
+        .map(|n| (n + head).to_string())
+        .collect::<Vec<_>>()
+        .join(" or ");
+    format!(
+        "{} has {wanted} characters, this has {given}",
+        capital(form.name)
+    )
 }
 
 /// Wrong number of symbols. One too many or too few is looked for, so that its place can be told.

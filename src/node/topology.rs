@@ -9,12 +9,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::crypto::aead::hash;
-use crate::crypto::labels;
 use crate::crypto::random::Stream;
 use crate::node::link::AssocId;
 use crate::wire::peer::Peer;
-use crate::wire::record::Position;
+use crate::wire::position::Position;
 use crate::wire::time::Moment;
 
 /// Links a node chooses. With as many accepted on average, a walk of three to five hops mixes over the whole graph (end-point entropy after
@@ -33,15 +31,25 @@ const YOUNG: f64 = 20.0;
 const SHUN: f64 = 120.0;
 /// Candidates remembered as unreachable; when full the oldest is forgotten.
 const SHUNNED: usize = 64;
+/// Names the places of chosen links.
+const LINK_RULE: &str = "paratox link rule v1";
 
 /// What a slot of the chosen links is doing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Slot {
     Empty,
     /// A look-up for its owner is under way.
-    Seeking { since: Moment },
-    Dialling { assoc: AssocId, peer: Peer },
-    Up { assoc: AssocId, peer: Peer },
+    Seeking {
+        since: Moment,
+    },
+    Dialling {
+        assoc: AssocId,
+        peer: Peer,
+    },
+    Up {
+        assoc: AssocId,
+        peer: Peer,
+    },
 }
 
 /// What the topology wants done.
@@ -62,15 +70,23 @@ pub struct Topology {
 
 impl Topology {
     pub fn new(clock: Stream, now: Moment) -> Topology {
-        let mut topology =
-            Topology { clock, started: now, next: now, slots: [Slot::Empty; CHOSEN], shunned: BTreeMap::new() };
+        let mut topology = Topology {
+            clock,
+            started: now,
+            next: now,
+            slots: [Slot::Empty; CHOSEN],
+            shunned: BTreeMap::new(),
+        };
         topology.next = topology.draw(now);
         topology
     }
 
     fn draw(&mut self, now: Moment) -> Moment {
         let young = now.since(self.started).as_secs_f64() < YOUNG;
-        now.after_seconds(self.clock.exponential(if young { YOUNG_TICK } else { TICK }))
+        now.after_seconds(
+            self.clock
+                .exponential(if young { YOUNG_TICK } else { TICK }),
+        )
     }
 
     pub fn next_timeout(&self) -> Moment {
@@ -78,15 +94,20 @@ impl Topology {
     }
 
     /// One tick: the first slot without a link, in order, is worked on. At most one dial a tick.
-    pub fn handle_timeout(&mut self, now: Moment, own: Position, day: u32, joined: bool) -> Option<Wish> {
+    pub fn handle_timeout(
+        &mut self,
+        now: Moment,
+        own: Option<Position>,
+        day: u32,
+        joined: bool,
+    ) -> Option<Wish> {
         if now < self.next {
             return None;
         }
         self.next = self.draw(now);
-        if !joined {
-            return None;
-        }
-        self.shunned.retain(|_, since| now.since(*since).as_secs_f64() < SHUN);
+        let own = own.filter(|_| joined)?;
+        self.shunned
+            .retain(|_, since| now.since(*since).as_secs_f64() < SHUN);
         for slot in &mut self.slots {
             // A look-up that was never answered does not block its slot for ever.
             if let Slot::Seeking { since } = slot
@@ -97,16 +118,23 @@ impl Topology {
         }
         let slot = self.slots.iter().position(|s| matches!(s, Slot::Empty))?;
         self.slots[slot] = Slot::Seeking { since: now };
-        Some(Wish::Seek { slot, position: link_position(&own, slot, day) })
+        Some(Wish::Seek {
+            slot,
+            position: link_position(&own, slot, day),
+        })
     }
 
     /// The owner of a slot's position and its successors, nearest first. Returns whom to dial, if anybody fits.
-    pub fn handle_owner(&mut self, now: Moment, slot: usize, candidates: &[Peer], fits: impl Fn(&Peer) -> bool) -> Option<Peer> {
+    pub fn handle_owner(
+        &mut self,
+        slot: usize,
+        candidates: &[Peer],
+        fits: impl Fn(&Peer) -> bool,
+    ) -> Option<Peer> {
         if !matches!(self.slots.get(slot), Some(Slot::Seeking { .. })) {
             return None;
         }
         self.slots[slot] = Slot::Empty;
-        let _ = now;
         candidates
             .iter()
             .take(1 + SUBSTITUTES)
@@ -140,7 +168,11 @@ impl Topology {
             {
                 *slot = Slot::Empty;
                 if self.shunned.len() >= SHUNNED
-                    && let Some(oldest) = self.shunned.iter().min_by_key(|(_, since)| **since).map(|(p, _)| *p)
+                    && let Some(oldest) = self
+                        .shunned
+                        .iter()
+                        .min_by_key(|(_, since)| **since)
+                        .map(|(p, _)| *p)
                 {
                     self.shunned.remove(&oldest);
                 }
@@ -160,5 +192,5 @@ impl Topology {
 
 /// Where chosen link `slot` of the node at `own` goes on `day`.
 pub fn link_position(own: &Position, slot: usize, day: u32) -> Position {
-    Position(hash(&[labels::LINK_RULE.as_bytes(), &own.0, &[slot as u8], &day.to_be_bytes()]))
+    Position::hash(LINK_RULE, &[&own.0, &[slot as u8], &day.to_be_bytes()])
 }

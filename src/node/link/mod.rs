@@ -16,6 +16,7 @@ use crate::crypto::curve::Point;
 use crate::crypto::id::{EntryId, NodeId};
 use crate::crypto::keys::{EntryKey, NodeKey};
 use crate::crypto::random::Stream;
+use crate::node::{Cause, Shaping};
 use crate::wire::address::Address;
 use crate::wire::certificate::LinkCertificate;
 use crate::wire::class::Class;
@@ -101,6 +102,24 @@ impl Purpose {
             Purpose::Link => 1,
             Purpose::Spur => 2,
             Purpose::Contact => 3,
+        }
+    }
+
+    /// Why a call for it is made.
+    fn dial_cause(self) -> Cause {
+        match self {
+            Purpose::Link => Cause::Dial,
+            Purpose::Spur => Cause::Spur,
+            Purpose::Contact => Cause::Ring,
+        }
+    }
+
+    /// Why its cells are sent.
+    fn cause(self) -> Cause {
+        match self {
+            Purpose::Link => Cause::Shaped,
+            Purpose::Spur => Cause::Spur,
+            Purpose::Contact => Cause::Ring,
         }
     }
 
@@ -225,6 +244,8 @@ pub enum LinkOutput {
         at: Moment,
         to: SocketAddr,
         cell: Box<Cell>,
+        /// For tests and the simulator; it has no part in the cell.
+        cause: Cause,
     },
     /// `dialled`: this end called. `observed`: this node's address as the other end sees it, or claims to have reached it.
     Up {
@@ -301,11 +322,13 @@ pub struct LinkConfig {
     pub lan: bool,
     /// The entry key this node is called by besides its NodeId, and its secret if it is unlisted.
     pub entry: Option<(EntryKey, EntrySecret)>,
+    pub shaping: Shaping,
 }
 
 pub struct Links {
     class: Class,
     lan: bool,
+    shaping: Shaping,
     key: Arc<NodeKey>,
     own: NodeId,
     listening: Vec<Listening>,
@@ -340,6 +363,7 @@ impl Links {
         Links {
             class: config.class,
             lan: config.lan,
+            shaping: config.shaping,
             key,
             own,
             listening,
@@ -629,6 +653,7 @@ impl Links {
             at: now.at,
             to: target.addr,
             cell,
+            cause: purpose.dial_cause(),
         });
     }
 
@@ -651,6 +676,7 @@ impl Links {
                     at: now.at,
                     to: target.addr,
                     cell,
+                    cause: purpose.dial_cause(),
                 });
             }
             _ => {
@@ -770,11 +796,15 @@ impl Links {
                 break;
             };
             link.shaped.sent(number, tick, seq);
+            if seq == 0 && self.shaping == Shaping::OffForPositiveControl {
+                continue;
+            }
             let to = assoc.peer.addr;
             self.output.push_back(LinkOutput::Transmit {
                 at: tick,
                 to,
                 cell: Box::new(cell),
+                cause: assoc.purpose.cause(),
             });
         }
         if spent {
@@ -819,6 +849,7 @@ impl Links {
                     at: now.at,
                     to,
                     cell: Box::new(cell),
+                    cause: Cause::Ring,
                 });
             }
             Err(_) => {

@@ -3,6 +3,7 @@
 //! 1. associations at its source address, 2. calls to that address, 3. the first MAC of an INIT, 4. all associations and calls, within a
 //! budget, 5. silence.
 
+use crate::node::Cause;
 use std::net::SocketAddr;
 
 use super::assoc::{Assoc, Contact, HalfOpen, Link, Role};
@@ -283,6 +284,7 @@ impl Links {
             at: now.at,
             to: from,
             cell: answer,
+            cause: Cause::Response,
         });
         if refused.is_some() {
             return true;

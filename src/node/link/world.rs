@@ -195,7 +195,7 @@ impl World {
         while let Some(output) = self.nodes[n].links.poll_output() {
             let node = &mut self.nodes[n];
             match output {
-                LinkOutput::Transmit { at, to, cell } => self.transmit(at, n, to, cell),
+                LinkOutput::Transmit { at, to, cell, .. } => self.transmit(at, n, to, cell),
                 LinkOutput::Up {
                     assoc,
                     peer,
