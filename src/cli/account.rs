@@ -49,6 +49,7 @@ impl From<NotTakenUp> for Failure {
         match error {
             NotTakenUp::Store(error) => error.into(),
             NotTakenUp::BadKey => Failure::damaged(error.to_string()),
+            NotTakenUp::HasAccount => Failure::failed(error.to_string()),
             NotTakenUp::NoAccount => {
                 Failure::failed(format!("{error}; start paratox to give it one"))
             }
