@@ -544,8 +544,7 @@ fn three_people_do_not_get_each_others_messages() {
 }
 
 #[test]
-fn one_way_that_fails_is_replaced_by_the_other() {
-    // Everything that goes by spur is lost after a while; replies still come through.
+fn a_message_outlives_an_intro_point_that_refuses_it_for_a_while() {
     let mut world = World::new(
         58,
         2,

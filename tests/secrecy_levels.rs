@@ -153,7 +153,7 @@ const HEADER: usize = 85;
 
 /// How many of `parcels` a thief of `stores` opens: with the sessions as they are, and with every 32 bytes of a session taken as the key
 /// of a message or of a chain.
-fn opened_by(stores: &mut [&mut Memory], parcels: &[Box<[u8; 400]>]) -> (usize, usize) {
+fn opened_by(stores: &mut [&mut Memory], parcels: &[[u8; 400]]) -> (usize, usize) {
     let mut random = Stream::from_seed([1; 32]);
     let (mut by_session, mut by_key) = (0, 0);
     for store in stores {

@@ -75,7 +75,7 @@ pub struct World {
     /// Every parcel that was sent, lost or not.
     pub recorded: Vec<(usize, Box<[u8; 400]>)>,
     /// Those among them that carried a text, if `watch_texts`: the sender's outbox knew them.
-    pub texts: Vec<Box<[u8; 400]>>,
+    pub texts: Vec<[u8; 400]>,
     pub watch_texts: bool,
     pub fetches: Vec<[u8; 32]>,
     /// Intro points know no token and no cookie.
@@ -234,8 +234,8 @@ impl World {
                 .outgoing
                 .iter()
                 .any(|row| row.parcel.as_slice() == &parcel[..]);
-            if is_text && !self.texts.contains(&parcel) {
-                self.texts.push(parcel.clone());
+            if is_text && !self.texts.contains(&*parcel) {
+                self.texts.push(*parcel);
             }
         }
         let copies = 1 + u32::from(self.random.unit() < self.network.copies);
