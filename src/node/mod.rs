@@ -1,5 +1,5 @@
 //! The sans-IO state machines of the network.
 
-pub mod link;
 pub mod dht;
+pub mod link;
 pub mod person;
