@@ -24,6 +24,8 @@ pub const WAITING: usize = 4;
 pub struct Dial {
     pub target: DialTarget,
     pub purpose: Purpose,
+    /// By name, not by sending: its end is told.
+    pub asked: bool,
     pub calling: Calling,
     pub waiting: Waiting,
     started: Moment,
@@ -49,6 +51,7 @@ impl Dial {
     pub fn new(
         target: DialTarget,
         purpose: Purpose,
+        asked: bool,
         calling: Calling,
         now: Moment,
         jitter: Stream,
@@ -56,6 +59,7 @@ impl Dial {
         Dial {
             target,
             purpose,
+            asked,
             calling,
             waiting: Waiting::default(),
             started: now,

@@ -17,6 +17,7 @@ use crate::crypto::id::{EntryId, NodeId};
 use crate::crypto::keys::{EntryKey, NodeKey};
 use crate::crypto::random::Stream;
 use crate::wire::address::Address;
+use crate::wire::cell::CellKind;
 use crate::wire::certificate::LinkCertificate;
 use crate::wire::class::Class;
 use crate::wire::peer::Peer;
@@ -24,7 +25,9 @@ use crate::wire::size::{BODY, DATAGRAM};
 use crate::wire::ticket::EntrySecret;
 use crate::wire::time::{Moment, Now};
 
+mod accept;
 mod assoc;
+mod calls;
 mod certificate;
 mod dial;
 mod flights;
@@ -38,14 +41,15 @@ mod shaped;
 mod table;
 #[cfg(test)]
 mod tests;
+mod ticks;
 #[cfg(test)]
 mod world;
 
-use assoc::{Assoc, Contact, Role};
+use assoc::{Assoc, Role};
 use certificate::Vouching;
-use dial::Dial;
+use dial::{Dial, Waiting};
 use gate::{Allowance, Gate};
-use handshake::{Call, Calling, Listening};
+use handshake::Listening;
 pub use lanes::{DEPTH, Full, LANES};
 pub use schedule::LEAD;
 use table::{Addresses, Timers};
@@ -226,7 +230,7 @@ pub enum LinkOutput {
         to: SocketAddr,
         cell: Box<Cell>,
     },
-    /// `dialled`: this end called. `observed`: this node's address as the other end sees it, or claims to have reached it.
+    /// Of every link and spur, and of contact sessions that [`Links::dial`] asked for. `dialled`: this end called. `observed`: this node's address as the other end sees it, or claims to have reached it.
     Up {
         assoc: AssocId,
         peer: Peer,
@@ -303,6 +307,18 @@ pub struct LinkConfig {
     pub entry: Option<(EntryKey, EntrySecret)>,
 }
 
+/// What both ends know of an association that is proven.
+struct Proven {
+    class: Class,
+    /// Where the other end reaches us, as it says.
+    reached: Address,
+    /// Where we reach it, as it knows.
+    at: Address,
+    waiting: Waiting,
+    /// Its being up is told, whatever it is for.
+    asked: bool,
+}
+
 pub struct Links {
     class: Class,
     lan: bool,
@@ -327,6 +343,8 @@ pub struct Links {
     output: VecDeque<LinkOutput>,
     untaken: usize,
     dropped: u64,
+    /// Calls that cost curve work, for good or not.
+    calls_opened: u64,
 }
 
 impl Links {
@@ -358,6 +376,7 @@ impl Links {
             output: VecDeque::new(),
             untaken: 0,
             dropped: 0,
+            calls_opened: 0,
         }
     }
 
@@ -376,7 +395,7 @@ impl Links {
             addr: Address::from(target.addr).socket(),
             ..target
         };
-        self.start_dial(now, id, target, purpose);
+        self.start_dial(now, id, target, purpose, true);
         id
     }
 
@@ -430,7 +449,7 @@ impl Links {
                 _ => true,
             };
             if !stale {
-                self.contact_cell(now, id, Some(body));
+                self.contact_cell(now, id, CellKind::Body, Some(body));
                 return Ok(());
             }
         }
@@ -443,21 +462,13 @@ impl Links {
                 };
                 let id = self.new_id();
                 self.may_dial(&target, Purpose::Contact).map_err(|_| Full)?;
-                self.start_dial(now, id, target, Purpose::Contact);
+                self.start_dial(now, id, target, Purpose::Contact, false);
                 id
             }
         };
-        match (self.dials.get_mut(&id), self.assocs.get_mut(&id)) {
-            (Some(dial), _) => dial.waiting.push(body),
-            (
-                None,
-                Some(Assoc {
-                    role: Role::HalfOpen(half),
-                    ..
-                }),
-            ) => half.waiting.push(body),
-            _ => Err(Full),
-        }
+        self.dials
+            .get_mut(&id)
+            .map_or(Err(Full), |dial| dial.waiting.push(body))
     }
 
     pub fn poll_output(&mut self) -> Option<LinkOutput> {
@@ -479,9 +490,11 @@ impl Links {
                 continue;
             }
             match self.assocs.get(&id).map(|assoc| &assoc.role) {
-                Some(Role::HalfOpen(_)) => self.unconfirmed(id),
+                Some(Role::HalfOpen(_)) => {
+                    self.forget(id);
+                }
                 Some(Role::Shaped(_)) => self.tick(now, id),
-                Some(Role::Contact(_)) => self.idle(now, id),
+                Some(Role::Contact(_)) => self.contact_due(now, id),
                 None => {}
             }
         }
@@ -541,149 +554,14 @@ impl Links {
         self.dropped
     }
 
+    /// Calls of others that cost curve work, whether anything came of them or not.
+    pub fn calls_opened(&self) -> u64 {
+        self.calls_opened
+    }
+
     fn new_id(&mut self) -> AssocId {
         self.last_id += 1;
         AssocId(self.last_id)
-    }
-
-    fn call(&self, now: Now, target: &DialTarget, purpose: Purpose) -> Call {
-        Call {
-            caller: self.own,
-            purpose,
-            class: self.class,
-            dialled: Address::from(target.addr),
-            unix: now.unix,
-        }
-    }
-
-    fn may_dial(&self, target: &DialTarget, purpose: Purpose) -> Result<(), DialFailure> {
-        let reach = crate::wire::address::Reach::of(self.lan);
-        if !Address::from(target.addr).is_allowed(reach) || target.key == DialKey::Node(self.own) {
-            return Err(DialFailure::NotAllowed);
-        }
-        let calls = self
-            .dials
-            .values()
-            .filter(|d| (d.purpose == Purpose::Contact) == (purpose == Purpose::Contact))
-            .count();
-        let room = match purpose {
-            Purpose::Contact => calls < CONTACT_DIALS,
-            Purpose::Link => calls < DIALS && self.count(Purpose::Link, true) < CALLED_LINKS,
-            Purpose::Spur => calls < DIALS && self.count(Purpose::Spur, true) < CALLED_SPURS,
-        };
-        if !room {
-            return Err(DialFailure::TooMany);
-        }
-        if purpose == Purpose::Link
-            && let DialKey::Node(node) = target.key
-            && self.link_with(&node).is_some()
-        {
-            return Err(DialFailure::Linked);
-        }
-        Ok(())
-    }
-
-    /// Shaped associations of one purpose that are up and not closing, called by us or by others.
-    fn count(&self, purpose: Purpose, dialled: bool) -> usize {
-        self.assocs
-            .values()
-            .filter(|a| {
-                a.purpose == purpose && a.dialled == dialled && a.closing.is_none() && a.is_shaped()
-            })
-            .count()
-    }
-
-    fn link_with(&self, node: &NodeId) -> Option<AssocId> {
-        let mut links = self.assocs.iter();
-        links
-            .find(|(_, a)| {
-                a.purpose == Purpose::Link
-                    && a.peer.node == *node
-                    && a.closing.is_none()
-                    && a.is_shaped()
-            })
-            .map(|(id, _)| *id)
-    }
-
-    fn start_dial(&mut self, now: Now, id: AssocId, target: DialTarget, purpose: Purpose) {
-        let call = self.call(now, &target, purpose);
-        let Ok((calling, cell)) = Calling::new(&call, target.key, &mut self.random) else {
-            let why = DialFailure::NotAllowed;
-            self.output.push_back(LinkOutput::DialFailed {
-                assoc: id,
-                target,
-                why,
-            });
-            return;
-        };
-        let (key, _) = target.key.parts();
-        let jitter = self.fork("dial", &key, purpose, now.at);
-        let mut dial = Dial::new(target, purpose, calling, now.at, jitter);
-        self.timers.set(id, dial.next(now.at));
-        self.dial_addresses.add(target.addr, id);
-        if let (Purpose::Contact, DialKey::Node(node)) = (purpose, target.key) {
-            self.contact_dials.insert(node, id);
-        }
-        self.dials.insert(id, dial);
-        self.output.push_back(LinkOutput::Transmit {
-            at: now.at,
-            to: target.addr,
-            cell,
-        });
-    }
-
-    fn redial(&mut self, now: Now, id: AssocId) {
-        let Some(dial) = self.dials.get(&id) else {
-            return;
-        };
-        let (target, purpose) = (dial.target, dial.purpose);
-        let call = self.call(now, &target, purpose);
-        let fresh = if dial.has_failed(now.at) {
-            None
-        } else {
-            Calling::new(&call, target.key, &mut self.random).ok()
-        };
-        match (fresh, self.dials.get_mut(&id)) {
-            (Some((calling, cell)), Some(dial)) => {
-                dial.calling = calling;
-                self.timers.set(id, dial.next(now.at));
-                self.output.push_back(LinkOutput::Transmit {
-                    at: now.at,
-                    to: target.addr,
-                    cell,
-                });
-            }
-            _ => {
-                self.drop_dial(id);
-                self.dial_failed(id, target, purpose, DialFailure::NoAnswer);
-            }
-        }
-    }
-
-    /// A contact session's caller learns of it by its own timeouts.
-    fn dial_failed(
-        &mut self,
-        assoc: AssocId,
-        target: DialTarget,
-        purpose: Purpose,
-        why: DialFailure,
-    ) {
-        if purpose != Purpose::Contact {
-            self.output
-                .push_back(LinkOutput::DialFailed { assoc, target, why });
-        }
-    }
-
-    fn drop_dial(&mut self, id: AssocId) -> Option<Dial> {
-        let dial = self.dials.remove(&id)?;
-        self.dial_addresses.remove(dial.target.addr, id);
-        self.timers.clear(id);
-        if let DialKey::Node(node) = dial.target.key
-            && self.contact_dials.get(&node) == Some(&id)
-        {
-            self.contact_dials.remove(&node);
-        }
-        Some(dial)
     }
 
     /// A stream that is a function of the link alone.
@@ -693,155 +571,5 @@ impl Links {
         context.push(purpose.code());
         context.extend_from_slice(&created.0.to_be_bytes());
         self.schedule.fork(label, &context)
-    }
-
-    fn forget(&mut self, id: AssocId) -> Option<Assoc> {
-        let assoc = self.assocs.remove(&id)?;
-        self.addresses.remove(assoc.peer.addr, id);
-        self.timers.clear(id);
-        if self.contacts.get(&assoc.peer.node) == Some(&id) {
-            self.contacts.remove(&assoc.peer.node);
-        }
-        if self.contact_dials.get(&assoc.peer.node) == Some(&id) {
-            self.contact_dials.remove(&assoc.peer.node);
-        }
-        Some(assoc)
-    }
-
-    fn down(&mut self, assoc: AssocId, purpose: Purpose, why: DownReason) {
-        if purpose != Purpose::Contact {
-            self.output.push_back(LinkOutput::Down {
-                assoc,
-                purpose,
-                why,
-            });
-        }
-    }
-
-    /// Says good-bye from now on, until the drain is over.
-    fn drain(&mut self, now: Now, id: AssocId, why: DownReason) {
-        let Some(assoc) = self.assocs.get_mut(&id) else {
-            return;
-        };
-        if assoc.closing.is_some() {
-            return;
-        }
-        assoc.closing = Some(now.at + DRAIN);
-        let purpose = assoc.purpose;
-        self.down(id, purpose, why);
-        let closing = self
-            .assocs
-            .iter()
-            .filter_map(|(id, a)| a.closing.map(|until| (until, *id)));
-        let (count, first) = (closing.clone().count(), closing.min());
-        if count > CLOSING
-            && let Some((_, oldest)) = first
-        {
-            self.forget(oldest);
-        }
-    }
-
-    /// A shaped association's tick is due: choose, seal, hand out.
-    fn tick(&mut self, now: Now, id: AssocId) {
-        let credit = (UNTAKEN - self.untaken.min(UNTAKEN)).min(usize::from(shaped::CREDIT)) as u16;
-        let Some(assoc) = self.assocs.get_mut(&id) else {
-            return;
-        };
-        if let Some(why) = assoc.is_over(now.at) {
-            let (purpose, said) = (assoc.purpose, assoc.closing.is_some());
-            self.forget(id);
-            if !said {
-                self.down(id, purpose, why);
-            }
-            return;
-        }
-        assoc.prepare(now, &self.key, &mut self.random);
-        let Role::Shaped(link) = &mut assoc.role else {
-            return;
-        };
-        let mut spent = false;
-        while let Some(tick) = link.shaped.clock.tick(now.at) {
-            let mut inner = [0; crate::wire::size::INNER];
-            let seq = link
-                .shaped
-                .fill(tick, assoc.closing.is_some(), credit, &mut inner);
-            let Ok((cell, number)) = assoc.keys.seal(&inner) else {
-                spent = true;
-                break;
-            };
-            link.shaped.sent(number, tick, seq);
-            let to = assoc.peer.addr;
-            self.output.push_back(LinkOutput::Transmit {
-                at: tick,
-                to,
-                cell: Box::new(cell),
-            });
-        }
-        if spent {
-            let purpose = assoc.purpose;
-            self.forget(id);
-            self.down(id, purpose, DownReason::KeysSpent);
-            return;
-        }
-        let due = link.shaped.clock.due();
-        self.timers.set(id, due);
-    }
-
-    /// The caller never confirmed.
-    fn unconfirmed(&mut self, id: AssocId) {
-        if let Some(Assoc {
-            role: Role::HalfOpen(half),
-            purpose,
-            ..
-        }) = self.forget(id)
-            && let Some(target) = half.own_call
-        {
-            self.dial_failed(id, target, purpose, DialFailure::NoAnswer);
-        }
-    }
-
-    /// One cell in a contact session, now: a body, or good-bye.
-    fn contact_cell(&mut self, now: Now, id: AssocId, body: Option<&[u8; BODY]>) {
-        let Some(Assoc {
-            role: Role::Contact(contact),
-            keys,
-            peer,
-            ..
-        }) = self.assocs.get_mut(&id)
-        else {
-            return;
-        };
-        contact.sent(now.at);
-        match keys.seal(&Contact::fill(body)) {
-            Ok((cell, _)) => {
-                let to = peer.addr;
-                self.output.push_back(LinkOutput::Transmit {
-                    at: now.at,
-                    to,
-                    cell: Box::new(cell),
-                });
-            }
-            Err(_) => {
-                self.forget(id);
-            }
-        }
-    }
-
-    fn idle(&mut self, now: Now, id: AssocId) {
-        let Some(Assoc {
-            role: Role::Contact(contact),
-            keys,
-            ..
-        }) = self.assocs.get(&id)
-        else {
-            return;
-        };
-        let end = contact.used() + IDLE;
-        if end > now.at && !keys.is_over(now.at) {
-            self.timers.set(id, end);
-            return;
-        }
-        self.contact_cell(now, id, None);
-        self.forget(id);
     }
 }
