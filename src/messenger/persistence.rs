@@ -134,7 +134,7 @@ pub struct OutgoingRow {
     pub message: Option<u64>,
     /// The messenger's code for what it is.
     pub kind: u8,
-    /// The body while it waits for a key. Empty once it is sealed: the parcel takes its place.
+    /// What it says. It stays beside the parcel, because a new session seals it anew.
     pub body: SecretBytes,
     /// The sealed parcel, sent again as it is; empty while it waits. A secret too, because it must be gone when it is said to be.
     pub parcel: SecretBytes,

@@ -99,6 +99,11 @@ impl Profile {
         Profile::finish(directory, key)
     }
 
+    /// Whether there is a profile that could be opened now. Nothing is changed, and no passphrase is asked for.
+    pub fn look(path: &Path) -> Result<(), OpenError> {
+        Directory::find(path).map(drop)
+    }
+
     /// Opens the profile in a directory. A wrong passphrase, and every other error, leaves each file as it is.
     pub fn open(path: &Path, passphrase: &[u8]) -> Result<Profile, OpenError> {
         let directory = Directory::find(path)?;

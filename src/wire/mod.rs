@@ -5,10 +5,13 @@
 pub mod address;
 pub mod cell;
 pub mod certificate;
+pub mod circuit;
 pub mod class;
 pub mod codec;
 pub mod descriptor;
 pub mod dht;
+pub mod introduction;
+pub mod parcel;
 pub mod peer;
 pub mod position;
 pub mod query;

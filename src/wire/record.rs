@@ -172,26 +172,31 @@ impl NodeRecord {
         self.slot
     }
 
-    /// The node's place on the ring. A public address gives the first 32 bits (one of eight values per masked address, after BEP 42), so
-    /// that nobody grinds keys for a neighbourhood; a local address gives nothing and the key gives all.
+    /// The node's place on the ring.
     pub fn position(&self) -> Position {
-        let mut position = Position::hash("paratox position", &[self.node.bytes()]);
-        if !self.address.is_local() {
-            let slot = [self.slot];
-            let masked = match self.address.ip() {
-                IpAddr::V4(ip) => Position::hash(
-                    "paratox position v4",
-                    &[&(u32::from(ip) & 0x030f_3fff).to_be_bytes(), &slot],
-                ),
-                IpAddr::V6(ip) => {
-                    let network = (u128::from(ip) >> 64) as u64 & 0x0103_070f_1f3f_7fff;
-                    Position::hash("paratox position v6", &[&network.to_be_bytes(), &slot])
-                }
-            };
-            position.0[..4].copy_from_slice(&masked.0[..4]);
-        }
-        position
+        place(&self.node, &self.address, self.slot)
     }
+}
+
+/// Where a node with this key, address and slot is on the ring. A public address gives the first 32 bits (one of eight values per masked
+/// address, after BEP 42), so that nobody grinds keys for a neighbourhood; a local address gives nothing and the key gives all.
+pub fn place(node: &NodeId, address: &Address, slot: u8) -> Position {
+    let mut position = Position::hash("paratox position", &[node.bytes()]);
+    if !address.is_local() {
+        let slot = [slot];
+        let masked = match address.ip() {
+            IpAddr::V4(ip) => Position::hash(
+                "paratox position v4",
+                &[&(u32::from(ip) & 0x030f_3fff).to_be_bytes(), &slot],
+            ),
+            IpAddr::V6(ip) => {
+                let network = (u128::from(ip) >> 64) as u64 & 0x0103_070f_1f3f_7fff;
+                Position::hash("paratox position v6", &[&network.to_be_bytes(), &slot])
+            }
+        };
+        position.0[..4].copy_from_slice(&masked.0[..4]);
+    }
+    position
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ fn end(n: u8) -> (Links, Peer) {
         class: Class::Fast,
         lan: false,
         entry: None,
+        shaping: paratox::node::Shaping::On,
     };
     (
         Links::new(

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::crypto::id::NodeId;
 use crate::crypto::mqv::Side;
+use crate::node::Cause;
 use crate::wire::address::{Address, Reach};
 use crate::wire::cell::CellKind;
 use crate::wire::peer::Peer;
@@ -65,6 +66,7 @@ impl Links {
             at: now.at,
             to: from,
             cell: answer,
+            cause: Cause::Response,
         });
         if refused.is_some() {
             return true;
@@ -122,7 +124,7 @@ impl Links {
         purpose: Purpose,
         from: SocketAddr,
     ) -> Option<Refusal> {
-        if purpose == Purpose::Contact {
+        if purpose.is_contact() {
             return None;
         }
         if !self.has_place(caller, purpose) {
@@ -143,7 +145,7 @@ impl Links {
     /// Whether another association called by others fits. Half-open ones take no place, or a flood of calls would take all.
     fn has_place(&self, caller: &NodeId, purpose: Purpose) -> bool {
         match purpose {
-            Purpose::Contact => true,
+            Purpose::Contact | Purpose::Errand => true,
             Purpose::Spur => self.count(purpose, false) < ACCEPTED_SPURS,
             Purpose::Link => {
                 self.link_with(caller).is_some() || self.count(purpose, false) < ACCEPTED_LINKS
@@ -233,13 +235,13 @@ impl Links {
         if purpose != Purpose::Spur {
             self.forget_half_open(&peer.node, purpose);
         }
-        if purpose == Purpose::Contact {
-            if let Some(old) = self.contacts.insert(peer.node, id) {
+        if purpose.is_contact() {
+            if let Some(old) = self.contacts.insert((purpose, peer.node), id) {
                 self.forget(old);
-                self.contacts.insert(peer.node, id);
+                self.contacts.insert((purpose, peer.node), id);
             }
-            if self.contacts.len() > CONTACTS {
-                self.evict(now, id);
+            if self.sessions(purpose).count() > CONTACTS {
+                self.evict(now, purpose, id);
             }
             self.timers.set(id, now.at + IDLE);
             self.assocs.insert(id, assoc);
@@ -307,7 +309,12 @@ impl Links {
     }
 
     /// Makes room for the contact session `new`: the least recently used goes, and the other end is told.
-    pub(super) fn evict(&mut self, now: Now, new: AssocId) {
+    pub(super) fn sessions(&self, plane: Purpose) -> impl Iterator<Item = AssocId> + '_ {
+        let of_plane = self.contacts.iter().filter(move |((p, _), _)| *p == plane);
+        of_plane.map(|(_, id)| *id)
+    }
+
+    pub(super) fn evict(&mut self, now: Now, plane: Purpose, new: AssocId) {
         let used = |id: &AssocId| match self.assocs.get(id) {
             Some(Assoc {
                 role: Role::Contact(contact),
@@ -316,10 +323,9 @@ impl Links {
             _ => None,
         };
         let oldest = self
-            .contacts
-            .values()
-            .filter(|id| **id != new)
-            .filter_map(used)
+            .sessions(plane)
+            .filter(|id| *id != new)
+            .filter_map(|id| used(&id))
             .min();
         if let Some((_, id)) = oldest {
             self.contact_cell(now, id, CellKind::Close, None);

@@ -43,10 +43,13 @@ impl Links {
         let calls = self
             .dials
             .values()
-            .filter(|d| (d.purpose == Purpose::Contact) == (purpose == Purpose::Contact))
+            .filter(|d| match purpose.is_contact() {
+                true => d.purpose == purpose,
+                false => !d.purpose.is_contact(),
+            })
             .count();
         let room = match purpose {
-            Purpose::Contact => calls < CONTACT_DIALS,
+            Purpose::Contact | Purpose::Errand => calls < CONTACT_DIALS,
             Purpose::Link => calls < DIALS && self.count(Purpose::Link, true) < CALLED_LINKS,
             Purpose::Spur => calls < DIALS && self.count(Purpose::Spur, true) < CALLED_SPURS,
         };
@@ -112,14 +115,15 @@ impl Links {
         let mut dial = Dial::new(target, purpose, asked, calling, now.at, jitter);
         self.timers.set(id, dial.next(now.at));
         self.dial_addresses.add(target.addr, id);
-        if let (Purpose::Contact, DialKey::Node(node)) = (purpose, target.key) {
-            self.contact_dials.insert(node, id);
+        if let (true, DialKey::Node(node)) = (purpose.is_contact(), target.key) {
+            self.contact_dials.insert((purpose, node), id);
         }
         self.dials.insert(id, dial);
         self.output.push_back(LinkOutput::Transmit {
             at: now.at,
             to: target.addr,
             cell,
+            cause: purpose.dial_cause(),
         });
     }
 
@@ -142,6 +146,7 @@ impl Links {
                     at: now.at,
                     to: target.addr,
                     cell,
+                    cause: purpose.dial_cause(),
                 });
             }
             _ => {
@@ -156,9 +161,9 @@ impl Links {
         self.dial_addresses.remove(dial.target.addr, id);
         self.timers.clear(id);
         if let DialKey::Node(node) = dial.target.key
-            && self.contact_dials.get(&node) == Some(&id)
+            && self.contact_dials.get(&(dial.purpose, node)) == Some(&id)
         {
-            self.contact_dials.remove(&node);
+            self.contact_dials.remove(&(dial.purpose, node));
         }
         Some(dial)
     }

@@ -70,7 +70,7 @@ impl Dial {
 
     /// When to call again, after an INIT at `now`; never before it has failed.
     pub fn next(&mut self, now: Moment) -> Moment {
-        let pauses = if self.purpose == Purpose::Contact {
+        let pauses = if self.purpose.is_contact() {
             CONTACT_PAUSES
         } else {
             PAUSES
@@ -89,7 +89,7 @@ impl Dial {
     }
 
     fn patience(&self) -> Duration {
-        if self.purpose == Purpose::Contact {
+        if self.purpose.is_contact() {
             CONTACT_PATIENCE
         } else {
             PATIENCE

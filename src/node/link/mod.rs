@@ -16,6 +16,7 @@ use crate::crypto::curve::Point;
 use crate::crypto::id::{EntryId, NodeId};
 use crate::crypto::keys::{EntryKey, NodeKey};
 use crate::crypto::random::Stream;
+use crate::node::{Cause, Shaping};
 use crate::wire::address::Address;
 use crate::wire::cell::CellKind;
 use crate::wire::certificate::LinkCertificate;
@@ -65,7 +66,7 @@ pub const ACCEPTED_LINKS: usize = 8;
 pub const CALLED_SPURS: usize = 16;
 /// Spurs others hold to this node.
 pub const ACCEPTED_SPURS: usize = 16;
-/// Contact sessions; the least recently used goes first.
+/// Contact sessions of each plane; the least recently used goes first.
 pub const CONTACTS: usize = 256;
 /// Associations whose caller has not yet proved itself; the oldest goes first.
 pub const HALF_OPEN: usize = 256;
@@ -73,7 +74,7 @@ pub const HALF_OPEN: usize = 256;
 pub const HALF_OPEN_PER_SOURCE: usize = 8;
 /// Calls for links and spurs under way; more fail at once.
 pub const DIALS: usize = 32;
-/// Calls for contact sessions under way; more are refused.
+/// Calls for contact sessions of each plane under way; more are refused.
 pub const CONTACT_DIALS: usize = 64;
 /// Links that say good-bye; the oldest is cut short.
 pub const CLOSING: usize = 16;
@@ -95,8 +96,11 @@ pub enum Purpose {
     Link,
     /// Shaped, temporary, from a circuit's end to a chosen node.
     Spur,
-    /// Unshaped, for messages of the DHT.
+    /// Unshaped, for the ring's own messages.
     Contact,
+    /// Unshaped, for requests forwarded from the end of somebody's utility circuit. Apart from `Contact`, so that what others ask never decides
+    /// whether the ring's next message needs a handshake.
+    Errand,
 }
 
 impl Purpose {
@@ -105,6 +109,30 @@ impl Purpose {
             Purpose::Link => 1,
             Purpose::Spur => 2,
             Purpose::Contact => 3,
+            Purpose::Errand => 4,
+        }
+    }
+
+    /// Contact sessions of either plane: unshaped.
+    pub fn is_contact(self) -> bool {
+        matches!(self, Purpose::Contact | Purpose::Errand)
+    }
+
+    /// Why a call for it is made.
+    fn dial_cause(self) -> Cause {
+        match self {
+            Purpose::Link => Cause::Dial,
+            Purpose::Spur => Cause::Spur,
+            Purpose::Contact => Cause::Ring,
+            Purpose::Errand => Cause::Forward,
+        }
+    }
+
+    /// Why its cells are sent.
+    fn cause(self) -> Cause {
+        match self {
+            Purpose::Link => Cause::Shaped,
+            _ => self.dial_cause(),
         }
     }
 
@@ -113,6 +141,7 @@ impl Purpose {
             1 => Some(Purpose::Link),
             2 => Some(Purpose::Spur),
             3 => Some(Purpose::Contact),
+            4 => Some(Purpose::Errand),
             _ => None,
         }
     }
@@ -229,6 +258,8 @@ pub enum LinkOutput {
         at: Moment,
         to: SocketAddr,
         cell: Box<Cell>,
+        /// Has no part in the cell: the simulator's tests compare worlds by it.
+        cause: Cause,
     },
     /// Of every link and spur, and of contact sessions that [`Links::dial`] asked for. `dialled`: this end called. `observed`: this node's address as the other end sees it, or claims to have reached it.
     Up {
@@ -251,7 +282,11 @@ pub enum LinkOutput {
         body: [u8; BODY],
     },
     /// From a contact session; the NodeId is authentic.
-    Contact { peer: Peer, body: [u8; BODY] },
+    Contact {
+        plane: Purpose,
+        peer: Peer,
+        body: [u8; BODY],
+    },
     DialFailed {
         assoc: AssocId,
         target: DialTarget,
@@ -305,6 +340,7 @@ pub struct LinkConfig {
     pub lan: bool,
     /// The entry key this node is called by besides its NodeId, and its secret if it is unlisted.
     pub entry: Option<(EntryKey, EntrySecret)>,
+    pub shaping: Shaping,
 }
 
 /// What both ends know of an association that is proven.
@@ -322,6 +358,7 @@ struct Proven {
 pub struct Links {
     class: Class,
     lan: bool,
+    shaping: Shaping,
     key: Arc<NodeKey>,
     own: NodeId,
     listening: Vec<Listening>,
@@ -336,8 +373,8 @@ pub struct Links {
     dial_addresses: Addresses,
     timers: Timers,
     /// Contact sessions that are up, and calls for them.
-    contacts: BTreeMap<NodeId, AssocId>,
-    contact_dials: BTreeMap<NodeId, AssocId>,
+    contacts: BTreeMap<(Purpose, NodeId), AssocId>,
+    contact_dials: BTreeMap<(Purpose, NodeId), AssocId>,
     gate: Gate,
     trials: Allowance,
     output: VecDeque<LinkOutput>,
@@ -358,6 +395,7 @@ impl Links {
         Links {
             class: config.class,
             lan: config.lan,
+            shaping: config.shaping,
             key,
             own,
             listening,
@@ -438,8 +476,19 @@ impl Links {
     }
 
     /// Sends a body to a node in a contact session, at once if there is one, else when it is up. Nothing is sent again here.
-    pub fn send_contact(&mut self, now: Now, peer: Peer, body: &[u8; BODY]) -> Result<(), Full> {
-        if let Some(id) = self.contacts.get(&peer.node).copied() {
+    /// The two planes have sessions of their own.
+    pub fn send_contact(
+        &mut self,
+        now: Now,
+        plane: Purpose,
+        peer: Peer,
+        body: &[u8; BODY],
+    ) -> Result<(), Full> {
+        if !plane.is_contact() {
+            return Err(Full);
+        }
+        let session = (plane, peer.node);
+        if let Some(id) = self.contacts.get(&session).copied() {
             let stale = match self.assocs.get(&id) {
                 Some(Assoc {
                     role: Role::Contact(contact),
@@ -453,7 +502,7 @@ impl Links {
                 return Ok(());
             }
         }
-        let id = match self.contact_dials.get(&peer.node) {
+        let id = match self.contact_dials.get(&session) {
             Some(id) => *id,
             None => {
                 let target = DialTarget {
@@ -461,8 +510,8 @@ impl Links {
                     ..DialTarget::from(peer)
                 };
                 let id = self.new_id();
-                self.may_dial(&target, Purpose::Contact).map_err(|_| Full)?;
-                self.start_dial(now, id, target, Purpose::Contact, false);
+                self.may_dial(&target, plane).map_err(|_| Full)?;
+                self.start_dial(now, id, target, plane, false);
                 id
             }
         };
@@ -521,7 +570,7 @@ impl Links {
         let calls = self
             .dials
             .iter()
-            .filter(|(_, d)| d.purpose != Purpose::Contact)
+            .filter(|(_, d)| !d.purpose.is_contact())
             .map(|(id, dial)| LinkInfo {
                 assoc: *id,
                 peer: match dial.target.key {

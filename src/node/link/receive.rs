@@ -107,7 +107,7 @@ impl Links {
                         self.untaken += 1;
                         let peer = assoc.peer;
                         self.output
-                            .push_back(LinkOutput::Contact { peer, body: *body });
+                            .push_back(LinkOutput::Contact { plane: assoc.purpose, peer, body: *body });
                     }
                     CellKind::Close => {
                         self.forget(id);

@@ -3,6 +3,7 @@
 use super::assoc::{Assoc, Contact, Role};
 use super::shaped;
 use super::{AssocId, CLOSING, DRAIN, DownReason, IDLE, LinkOutput, Links, Purpose, UNTAKEN};
+use crate::node::{Cause, Shaping};
 use crate::wire::cell::CellKind;
 use crate::wire::size::{BODY, INNER};
 use crate::wire::time::Now;
@@ -37,11 +38,15 @@ impl Links {
                 break;
             };
             link.shaped.sent(number, tick, seq);
+            if seq == 0 && self.shaping == Shaping::OffForPositiveControl {
+                continue;
+            }
             let to = assoc.peer.addr;
             self.output.push_back(LinkOutput::Transmit {
                 at: tick,
                 to,
                 cell: Box::new(cell),
+                cause: assoc.purpose.cause(),
             });
         }
         if spent {
@@ -78,7 +83,7 @@ impl Links {
     }
 
     pub(super) fn down(&mut self, assoc: AssocId, purpose: Purpose, why: DownReason) {
-        if purpose != Purpose::Contact {
+        if !purpose.is_contact() {
             self.output.push_back(LinkOutput::Down {
                 assoc,
                 purpose,
@@ -91,11 +96,12 @@ impl Links {
         let assoc = self.assocs.remove(&id)?;
         self.addresses.remove(assoc.peer.addr, id);
         self.timers.clear(id);
-        if self.contacts.get(&assoc.peer.node) == Some(&id) {
-            self.contacts.remove(&assoc.peer.node);
+        let session = (assoc.purpose, assoc.peer.node);
+        if self.contacts.get(&session) == Some(&id) {
+            self.contacts.remove(&session);
         }
-        if self.contact_dials.get(&assoc.peer.node) == Some(&id) {
-            self.contact_dials.remove(&assoc.peer.node);
+        if self.contact_dials.get(&session) == Some(&id) {
+            self.contact_dials.remove(&session);
         }
         Some(assoc)
     }
@@ -112,6 +118,7 @@ impl Links {
             role: Role::Contact(contact),
             keys,
             peer,
+            purpose,
             ..
         }) = self.assocs.get_mut(&id)
         else {
@@ -121,10 +128,13 @@ impl Links {
         match keys.seal(&Contact::fill(kind, body)) {
             Ok((cell, _)) => {
                 let to = peer.addr;
+                let answers = body.is_some_and(|b| b[0] == crate::wire::dht::FORWARDED_ANSWER);
+                let cause = if answers { Cause::Answer } else { purpose.cause() };
                 self.output.push_back(LinkOutput::Transmit {
                     at: now.at,
                     to,
                     cell: Box::new(cell),
+                    cause,
                 });
             }
             Err(_) => {

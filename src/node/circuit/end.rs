@@ -1,0 +1,181 @@
+//! What the last hop of a circuit holds, by channel.
+//!
+//! Cells back to the origin leave on the end's own Poisson clock, dummies where nothing waits. Not here: building (`relay`), whose
+//! answers leave at once because no person's action ever starts one.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use super::intro::Intro;
+use super::pace::Pace;
+use crate::crypto::curve::Point;
+use crate::node::link::AssocId;
+use crate::wire::circuit::{
+    COOKIE_BLOCK, Channel, InboundBack, OutboundBack, SPUR_SLOTS, UtilityBack,
+};
+use crate::wire::peer::Peer;
+use crate::wire::size::{END, PARCEL};
+use crate::wire::time::Moment;
+
+/// Cells that wait for an end's clock: at 0.5/s a minute's worth. The newest is dropped; parcels and queries are sent again by those who miss them.
+const MAX_BACK: usize = 32;
+/// Deliveries kept while a spur is being dialled; more are dropped.
+pub const MAX_EARLY: usize = 4;
+/// Spurs an origin may open at once, and seconds to one more: births come every 4 s at most in a circuit's first half minute.
+const SPUR_BURST: f64 = 16.0;
+const SPUR_SECONDS: f64 = 5.0;
+
+/// A delivery as it goes over a spur.
+pub(super) type Delivery = (Box<[u8; COOKIE_BLOCK]>, Box<[u8; PARCEL]>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SpurState {
+    /// Asked for, no association yet.
+    Dialling(u64),
+    /// Handshake, or waiting for the intro point's word.
+    Opening(AssocId),
+    Up(AssocId),
+    /// The intro point is this node.
+    Local,
+}
+
+pub(super) struct SpurSlot {
+    /// The spur's throwaway key: names it towards the origin.
+    pub key: Point,
+    pub peer: Peer,
+    pub state: SpurState,
+    pub early: VecDeque<Delivery>,
+}
+
+pub(super) struct OutboundEnd {
+    pub slots: [Option<SpurSlot>; SPUR_SLOTS as usize],
+    back: VecDeque<OutboundBack>,
+    allowance: f64,
+    allowance_at: Moment,
+}
+
+impl OutboundEnd {
+    /// Whether the origin may open one more spur now.
+    pub fn may_open(&mut self, now: Moment) -> bool {
+        let earned = now.since(self.allowance_at).as_secs_f64() / SPUR_SECONDS;
+        self.allowance = (self.allowance + earned).min(SPUR_BURST);
+        self.allowance_at = now;
+        if self.allowance < 1.0 {
+            return false;
+        }
+        self.allowance -= 1.0;
+        true
+    }
+
+    pub fn slot(&mut self, slot: u8) -> Option<&mut SpurSlot> {
+        self.slots.get_mut(usize::from(slot))?.as_mut()
+    }
+
+    pub fn push(&mut self, cell: OutboundBack) {
+        if self.back.len() < MAX_BACK {
+            self.back.push_back(cell);
+        }
+    }
+
+    /// Tells the origin about a slot's spur; replaces what was to be said about it before.
+    pub fn say(&mut self, slot: u8, key: Point, up: bool) {
+        self.back.retain(
+            |cell| !matches!(cell, OutboundBack::SpurState { slot: said, .. } if *said == slot),
+        );
+        // Ahead of parcels: a state is short-lived and rare.
+        self.back
+            .push_front(OutboundBack::SpurState { slot, key, up });
+    }
+}
+
+#[derive(Default)]
+pub(super) struct InboundEnd {
+    pub cookie: Option<[u8; 16]>,
+    /// The registration was confirmed in a cell since it was last asked for.
+    pub confirm: bool,
+}
+
+#[derive(Default)]
+pub(super) struct UtilityEnd {
+    back: VecDeque<UtilityBack>,
+}
+
+impl UtilityEnd {
+    pub fn push(&mut self, cell: UtilityBack) {
+        if self.back.len() < MAX_BACK {
+            self.back.push_back(cell);
+        }
+    }
+}
+
+pub(super) enum Role {
+    Outbound(Box<OutboundEnd>),
+    Inbound(InboundEnd),
+    Utility(UtilityEnd),
+}
+
+/// The end of a circuit that has begun.
+pub(super) struct End {
+    pub role: Role,
+    pub pace: Pace,
+}
+
+impl End {
+    pub fn new(channel: Channel, pace: Pace, now: Moment) -> End {
+        let role = match channel {
+            Channel::Outbound => Role::Outbound(Box::new(OutboundEnd {
+                slots: Default::default(),
+                back: VecDeque::new(),
+                allowance: SPUR_BURST,
+                allowance_at: now,
+            })),
+            Channel::Inbound => Role::Inbound(InboundEnd::default()),
+            Channel::Utility => Role::Utility(UtilityEnd::default()),
+        };
+        End { role, pace }
+    }
+
+    pub fn channel(&self) -> Channel {
+        match self.role {
+            Role::Outbound(_) => Channel::Outbound,
+            Role::Inbound(_) => Channel::Inbound,
+            Role::Utility(_) => Channel::Utility,
+        }
+    }
+
+    /// The cell of this tick.
+    pub fn next(&mut self, now: Moment, intro: &mut Intro) -> [u8; END] {
+        match &mut self.role {
+            Role::Outbound(end) => end.back.pop_front().unwrap_or(OutboundBack::Dummy).encode(),
+            Role::Inbound(end) => {
+                let cell = match end.cookie {
+                    Some(_) if end.confirm => {
+                        end.confirm = false;
+                        InboundBack::Established {
+                            cookie_key: *intro.cookie_key(),
+                        }
+                    }
+                    Some(cookie) => match intro.next(now, &cookie) {
+                        Some((spur, parcel)) => InboundBack::Arrived { spur, parcel },
+                        None => InboundBack::Dummy,
+                    },
+                    None => InboundBack::Dummy,
+                };
+                cell.encode()
+            }
+            Role::Utility(end) => end.back.pop_front().unwrap_or(UtilityBack::Dummy).encode(),
+        }
+    }
+
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        match &self.role {
+            Role::Outbound(end) => end
+                .slots
+                .iter()
+                .flatten()
+                .map(|slot| slot.peer.addr)
+                .collect(),
+            Role::Inbound(_) | Role::Utility(_) => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! Intro points: parcels that show a registered cookie or token go down the circuit that registered it.
+//!
+//! Whoever holds one of the owner's tokens is a contact; contacts are served in turn. Whoever only holds the cookie of the descriptor is
+//! a stranger; strangers share one cell in 30 s and four places, so that they can neither flood the owner nor displace a contact.
+//! Not here: the circuit's clock (`end`), which asks for one parcel at a time.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::cookie::CookieOpener;
+use crate::crypto::curve::Point;
+use crate::crypto::keys::CookieKey;
+use crate::crypto::random::Stream;
+use crate::node::link::AssocId;
+use crate::wire::circuit::{COOKIE_BLOCK, TOKEN_CELLS};
+use crate::wire::size::PARCEL;
+use crate::wire::time::Moment;
+
+/// Accounts that may be registered here; one more is not answered and goes elsewhere. 2 kB each with tokens of a hundred contacts.
+const MAX_REGISTRATIONS: usize = 128;
+/// Spurs that may end here, as many as the links allow; one more is closed.
+pub const MAX_SPURS: usize = 16;
+/// Parcels of one spur that wait for the circuit; the newest is dropped, its sender sends it again.
+const MAX_WAITING: usize = 16;
+/// Parcels of all strangers that wait; the newest is dropped.
+const MAX_STRANGERS: usize = 4;
+/// Strangers' parcels that go through at once before the clock counts.
+const STRANGER_BURST: f64 = 4.0;
+/// Seconds to one more stranger's parcel.
+const STRANGER_SECONDS: f64 = 30.0;
+
+/// Where a spur ends: a link, or a slot of an outbound circuit whose end is this very node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum SpurKey {
+    Link(AssocId),
+    Local(u64, u8),
+}
+
+type Parcel = Box<[u8; PARCEL]>;
+
+struct Registration {
+    circuit: u64,
+    /// Cells of tokens by index, of the newest generation.
+    generation: u16,
+    tokens: BTreeMap<u8, Vec<[u8; 16]>>,
+    /// By spur handle.
+    contacts: BTreeMap<u32, VecDeque<Parcel>>,
+    /// The handle served last.
+    turn: u32,
+    strangers: VecDeque<(u32, Parcel)>,
+    allowance: f64,
+    allowance_at: Moment,
+}
+
+struct Spur {
+    opener: CookieOpener,
+    key: Point,
+    handle: u32,
+    /// The registration it first showed a credential of; it serves no other.
+    cookie: Option<[u8; 16]>,
+}
+
+pub(super) struct Intro {
+    cookie_key: CookieKey,
+    registrations: BTreeMap<[u8; 16], Registration>,
+    spurs: BTreeMap<SpurKey, Spur>,
+    handles: BTreeMap<u32, SpurKey>,
+    random: Stream,
+}
+
+impl Intro {
+    pub fn new(cookie_key: CookieKey, random: Stream) -> Intro {
+        Intro {
+            cookie_key,
+            registrations: BTreeMap::new(),
+            spurs: BTreeMap::new(),
+            handles: BTreeMap::new(),
+            random,
+        }
+    }
+
+    pub fn cookie_key(&self) -> &Point {
+        self.cookie_key.public()
+    }
+
+    /// Registers the circuit's cookie. False if it is another circuit's or there is no room; a stale circuit's cookie is never taken over,
+    /// because whoever reads a descriptor knows the cookie.
+    pub fn establish(&mut self, now: Moment, circuit: u64, cookie: [u8; 16]) -> bool {
+        if let Some(registration) = self.registrations.get(&cookie) {
+            return registration.circuit == circuit;
+        }
+        let one_already = self
+            .registrations
+            .values()
+            .any(|registration| registration.circuit == circuit);
+        if one_already || self.registrations.len() >= MAX_REGISTRATIONS {
+            return false;
+        }
+        let registration = Registration {
+            circuit,
+            generation: 0,
+            tokens: BTreeMap::new(),
+            contacts: BTreeMap::new(),
+            turn: 0,
+            strangers: VecDeque::new(),
+            allowance: STRANGER_BURST,
+            allowance_at: now,
+        };
+        self.registrations.insert(cookie, registration);
+        true
+    }
+
+    /// Cells of a new generation displace those of the one before it as they come in.
+    pub fn tokens(
+        &mut self,
+        cookie: &[u8; 16],
+        generation: u16,
+        index: u8,
+        cells: u8,
+        tokens: Vec<[u8; 16]>,
+    ) {
+        let Some(registration) = self.registrations.get_mut(cookie) else {
+            return;
+        };
+        if index >= TOKEN_CELLS {
+            return;
+        }
+        if registration.generation != generation {
+            registration.generation = generation;
+            registration.tokens.retain(|at, _| *at < cells);
+        }
+        registration.tokens.insert(index, tokens);
+    }
+
+    pub fn circuit_gone(&mut self, circuit: u64) {
+        let gone: Vec<[u8; 16]> = self
+            .registrations
+            .iter()
+            .filter(|(_, r)| r.circuit == circuit)
+            .map(|(cookie, _)| *cookie)
+            .collect();
+        for cookie in gone {
+            self.registrations.remove(&cookie);
+            self.spurs
+                .values_mut()
+                .filter(|spur| spur.cookie == Some(cookie))
+                .for_each(|spur| spur.cookie = None);
+        }
+        let local: Vec<SpurKey> = self
+            .spurs
+            .keys()
+            .filter(|key| matches!(key, SpurKey::Local(number, _) if *number == circuit))
+            .copied()
+            .collect();
+        local.into_iter().for_each(|key| self.spur_gone(key));
+    }
+
+    pub fn spurs(&self) -> usize {
+        self.spurs.len()
+    }
+
+    /// A spur names its throwaway key. True if it may go on (also when it said so before).
+    pub fn spur_open(&mut self, key: SpurKey, throwaway: &Point) -> bool {
+        if let Some(spur) = self.spurs.get(&key) {
+            return spur.key == *throwaway;
+        }
+        if self.spurs.len() >= MAX_SPURS {
+            return false;
+        }
+        let Ok(opener) = CookieOpener::new(&self.cookie_key, throwaway) else {
+            return false;
+        };
+        let handle = loop {
+            let handle = self.random.u32();
+            if !self.handles.contains_key(&handle) {
+                break handle;
+            }
+        };
+        self.handles.insert(handle, key);
+        self.spurs.insert(
+            key,
+            Spur {
+                opener,
+                key: *throwaway,
+                handle,
+                cookie: None,
+            },
+        );
+        true
+    }
+
+    pub fn spur_gone(&mut self, key: SpurKey) {
+        let Some(spur) = self.spurs.remove(&key) else {
+            return;
+        };
+        self.handles.remove(&spur.handle);
+        if let Some(registration) = spur
+            .cookie
+            .and_then(|cookie| self.registrations.get_mut(&cookie))
+        {
+            // What has arrived still goes down; the handle is dead for answers.
+            if registration
+                .contacts
+                .get(&spur.handle)
+                .is_some_and(VecDeque::is_empty)
+            {
+                registration.contacts.remove(&spur.handle);
+            }
+        }
+    }
+
+    /// A delivery came by a spur: chaff of its origin, a stranger's or a contact's parcel.
+    pub fn deliver(&mut self, key: SpurKey, block: &[u8; COOKIE_BLOCK], parcel: Parcel) {
+        let Some(spur) = self.spurs.get_mut(&key) else {
+            return;
+        };
+        let Ok(credential) = spur.opener.open(block, &parcel) else {
+            return;
+        };
+        let (cookie, stranger) = if self.registrations.contains_key(&credential) {
+            (credential, true)
+        } else {
+            let holds = |r: &Registration| r.tokens.values().any(|cell| cell.contains(&credential));
+            let Some((cookie, _)) = self.registrations.iter().find(|(_, r)| holds(r)) else {
+                return;
+            };
+            (*cookie, false)
+        };
+        if *spur.cookie.get_or_insert(cookie) != cookie {
+            return;
+        }
+        let Some(registration) = self.registrations.get_mut(&cookie) else {
+            return;
+        };
+        if stranger {
+            if registration.strangers.len() < MAX_STRANGERS {
+                registration.strangers.push_back((spur.handle, parcel));
+            }
+        } else {
+            let queue = registration.contacts.entry(spur.handle).or_default();
+            if queue.len() < MAX_WAITING {
+                queue.push_back(parcel);
+            }
+        }
+    }
+
+    /// The parcel that the inbound circuit with this cookie carries next, and the handle of its spur.
+    pub fn next(&mut self, now: Moment, cookie: &[u8; 16]) -> Option<(u32, Parcel)> {
+        let registration = self.registrations.get_mut(cookie)?;
+        let earned = now.since(registration.allowance_at).as_secs_f64() / STRANGER_SECONDS;
+        registration.allowance = (registration.allowance + earned).min(STRANGER_BURST);
+        registration.allowance_at = now;
+        if registration.allowance >= 1.0
+            && let Some(waiting) = registration.strangers.pop_front()
+        {
+            registration.allowance -= 1.0;
+            return Some(waiting);
+        }
+        let turn = registration.turn;
+        let served = |(_, queue): &(&u32, &VecDeque<Parcel>)| !queue.is_empty();
+        let contacts = &registration.contacts;
+        let (handle, _) = contacts
+            .range(turn.checked_add(1)?..)
+            .find(served)
+            .or_else(|| contacts.range(..=turn).find(served))?;
+        let handle = *handle;
+        registration.turn = handle.min(u32::MAX - 1);
+        let queue = registration.contacts.get_mut(&handle)?;
+        let parcel = queue.pop_front()?;
+        if queue.is_empty() && !self.handles.contains_key(&handle) {
+            registration.contacts.remove(&handle);
+        }
+        Some((handle, parcel))
+    }
+
+    /// The spur an answer of the owner goes back along: only one that showed a credential of the owner's.
+    pub fn answer(&self, cookie: &[u8; 16], handle: u32) -> Option<SpurKey> {
+        let key = self.handles.get(&handle)?;
+        (self.spurs.get(key)?.cookie.as_ref() == Some(cookie)).then_some(*key)
+    }
+
+    /// How many accounts are registered.
+    pub fn registrations(&self) -> usize {
+        self.registrations.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cookie::CookieSealer;
+    use super::*;
+    use crate::crypto::keys::Ephemeral;
+
+    struct Bench {
+        intro: Intro,
+        random: Stream,
+        sealers: BTreeMap<SpurKey, CookieSealer>,
+    }
+
+    const COOKIE: [u8; 16] = [7; 16];
+
+    impl Bench {
+        fn new() -> Bench {
+            let mut random = Stream::from_seed([1; 32]);
+            let key = CookieKey::generate(&mut random);
+            let mut intro = Intro::new(key, random.fork("intro", b""));
+            assert!(intro.establish(Moment(0), 1, COOKIE));
+            Bench {
+                intro,
+                random,
+                sealers: BTreeMap::new(),
+            }
+        }
+
+        fn spur(&mut self, slot: u8, credential: [u8; 16]) -> SpurKey {
+            let (key, throwaway) = (
+                SpurKey::Local(99, slot),
+                Ephemeral::generate(&mut self.random),
+            );
+            assert!(self.intro.spur_open(key, throwaway.public()));
+            let sealer = CookieSealer::new(&throwaway, self.intro.cookie_key(), credential)
+                .expect("a valid key");
+            self.sealers.insert(key, sealer);
+            key
+        }
+
+        fn deliver(&mut self, key: SpurKey, fill: u8) {
+            let parcel = Box::new([fill; PARCEL]);
+            let block = self.sealers.get_mut(&key).expect("opened").seal(&parcel);
+            self.intro.deliver(key, &block, parcel);
+        }
+
+        fn next(&mut self, seconds: f64) -> Option<u8> {
+            self.intro
+                .next(Moment(0).after_seconds(seconds), &COOKIE)
+                .map(|(_, parcel)| parcel[0])
+        }
+    }
+
+    #[test]
+    fn contacts_are_served_in_turn() {
+        let mut bench = Bench::new();
+        bench.intro.tokens(&COOKIE, 1, 0, 1, vec![[1; 16], [2; 16]]);
+        let (a, b) = (bench.spur(0, [1; 16]), bench.spur(1, [2; 16]));
+        for _ in 0..3 {
+            bench.deliver(a, 10);
+        }
+        bench.deliver(b, 20);
+        let order: Vec<u8> = (0..4).filter_map(|_| bench.next(0.0)).collect();
+        assert!(
+            order[..2].contains(&20),
+            "one talkative contact does not hold up another: {order:?}"
+        );
+        assert_eq!(order.len(), 4);
+        assert_eq!(bench.next(0.0), None);
+    }
+
+    #[test]
+    fn strangers_get_four_at_once_and_then_one_in_thirty_seconds() {
+        let mut bench = Bench::new();
+        let stranger = bench.spur(0, COOKIE);
+        for fill in 0..6 {
+            bench.deliver(stranger, fill);
+        }
+        let at_once: Vec<u8> = std::iter::from_fn(|| bench.next(0.0)).collect();
+        assert_eq!(at_once, [0, 1, 2, 3], "two more had no place");
+        bench.deliver(stranger, 6);
+        assert_eq!(bench.next(29.0), None);
+        assert_eq!(bench.next(30.5), Some(6));
+    }
+
+    #[test]
+    fn strangers_do_not_displace_contacts() {
+        let mut bench = Bench::new();
+        bench.intro.tokens(&COOKIE, 1, 0, 1, vec![[1; 16]]);
+        let (stranger, contact) = (bench.spur(0, COOKIE), bench.spur(1, [1; 16]));
+        for fill in 0..20 {
+            bench.deliver(stranger, fill);
+        }
+        bench.deliver(contact, 77);
+        let served: Vec<u8> = std::iter::from_fn(|| bench.next(0.0)).collect();
+        assert!(served.contains(&77));
+        assert_eq!(served.len(), 5);
+    }
+
+    #[test]
+    fn a_wrong_credential_is_answered_by_silence_and_an_answer_needs_a_shown_one() {
+        let mut bench = Bench::new();
+        let wrong = bench.spur(0, [9; 16]);
+        bench.deliver(wrong, 1);
+        assert_eq!(bench.next(0.0), None);
+        let handle = bench.intro.spurs[&wrong].handle;
+        assert_eq!(bench.intro.answer(&COOKIE, handle), None);
+        let right = bench.spur(1, COOKIE);
+        bench.deliver(right, 2);
+        let (handle, _) = bench.intro.next(Moment(0), &COOKIE).expect("a parcel");
+        assert_eq!(bench.intro.answer(&COOKIE, handle), Some(right));
+        assert_eq!(
+            bench.intro.answer(&[8; 16], handle),
+            None,
+            "not another account's spur"
+        );
+    }
+
+    #[test]
+    fn the_seventeenth_spur_is_refused_and_a_cookie_cannot_be_taken_over() {
+        let mut bench = Bench::new();
+        for slot in 0..MAX_SPURS as u8 {
+            bench.spur(slot, COOKIE);
+        }
+        let throwaway = Ephemeral::generate(&mut bench.random);
+        assert!(
+            !bench
+                .intro
+                .spur_open(SpurKey::Local(98, 0), throwaway.public())
+        );
+        assert!(!bench.intro.establish(Moment(0), 2, COOKIE));
+        assert!(
+            bench.intro.establish(Moment(0), 1, COOKIE),
+            "again by its own circuit"
+        );
+    }
+}

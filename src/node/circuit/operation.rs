@@ -1,0 +1,504 @@
+//! One look-up or publication, step by step: FINDs until nobody names closer nodes, then GETs or PUTs at the closest.
+
+use std::collections::BTreeSet;
+
+use super::pool::Pool;
+use crate::crypto::id::NodeId;
+use crate::crypto::random::Stream;
+use crate::wire::descriptor::Outside;
+use crate::wire::peer::Peer;
+use crate::wire::position::{Distance, Position};
+use crate::wire::query::{Answer, Put, Refusal, Request, TTL_HOURS_MAX};
+use crate::wire::record::NodeRecord;
+use crate::wire::size::{CHUNK, VALUE};
+use crate::wire::time::UnixMs;
+
+/// Nodes that are asked for a value or given it; the ring copies it to eight.
+const REPLICAS: usize = 3;
+/// FINDs of one operation: two do with a full pool.
+const MAX_FINDS: u8 = 8;
+/// Times a half is asked for or given at one node.
+const TRIES: u8 = 3;
+/// Stored copies that are reported at once; the operation goes on to the rest in silence.
+const ENOUGH_COPIES: u8 = 2;
+/// Whole attempts before a look-up or publication is given up.
+const ATTEMPTS: u8 = 3;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Find,
+    Get,
+    Put,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Half {
+    First,
+    Second,
+}
+
+impl Half {
+    const BOTH: [Half; 2] = [Half::First, Half::Second];
+
+    fn index(self) -> u8 {
+        match self {
+            Half::First => 0,
+            Half::Second => 1,
+        }
+    }
+}
+
+pub(super) enum Goal {
+    Fetch,
+    Publish(Box<[u8; VALUE]>),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Fetched(Option<Box<[u8; VALUE]>>),
+    Published(u8),
+}
+
+enum Part {
+    Todo,
+    Asked,
+    /// What came, for a look-up; given, for a publication.
+    Done(Option<(u32, Box<[u8; CHUNK]>)>),
+}
+
+struct Replica {
+    peer: Peer,
+    query: [u8; 8],
+    parts: [Part; 2],
+    tries: u8,
+    verdict: Verdict,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Open,
+    /// It says that there is no such value.
+    Absent,
+    /// Silent, lying, unwilling.
+    Failed,
+    Stored,
+}
+
+enum Phase {
+    Finding {
+        asked: BTreeSet<NodeId>,
+        waiting: bool,
+        finds: u8,
+        best: Option<Distance>,
+    },
+    Working(Vec<Replica>),
+    Over,
+}
+
+pub(super) struct Operation {
+    key: Position,
+    goal: Goal,
+    phase: Phase,
+    attempts: u8,
+    reported: bool,
+    outcome: Option<Outcome>,
+}
+
+fn finding() -> Phase {
+    Phase::Finding {
+        asked: BTreeSet::new(),
+        waiting: false,
+        finds: 0,
+        best: None,
+    }
+}
+
+/// Takes the records of a FIND answer into the pool, verified. Gives who they are and where.
+pub(super) fn learn(
+    answer: &Answer,
+    unix: UnixMs,
+    lan: bool,
+    pool: &mut Pool,
+) -> Vec<(NodeId, Position)> {
+    let Answer::Find(find) = answer else {
+        return Vec::new();
+    };
+    let mut places = Vec::new();
+    for bytes in &find.straddling {
+        let Ok(record) = NodeRecord::decode(bytes) else {
+            continue;
+        };
+        if record.verify(unix, lan).is_ok() {
+            pool.insert(record.peer(), record.position());
+            places.push((record.node(), record.position()));
+        }
+    }
+    places
+}
+
+impl Operation {
+    pub fn new(key: Position, goal: Goal) -> Operation {
+        Operation {
+            key,
+            goal,
+            phase: finding(),
+            attempts: 1,
+            reported: false,
+            outcome: None,
+        }
+    }
+
+    /// The next query of this kind, if the operation has one to make.
+    pub fn next(
+        &mut self,
+        kind: Kind,
+        pool: &Pool,
+        random: &mut Stream,
+    ) -> Option<(Peer, Request, Half)> {
+        self.settle_replicas(pool, random);
+        match (&mut self.phase, kind) {
+            (
+                Phase::Finding {
+                    asked,
+                    waiting,
+                    finds,
+                    best,
+                },
+                Kind::Find,
+            ) if !*waiting => {
+                let Some((peer, _)) = pool
+                    .closest(&self.key, 1, |node| !asked.contains(node))
+                    .first()
+                    .copied()
+                else {
+                    // Everybody was asked: to work with what is known, or from the start.
+                    match (best, asked.is_empty()) {
+                        (Some(_), _) => self.phase = Phase::Working(Vec::new()),
+                        (None, false) => self.try_again(),
+                        (None, true) => {}
+                    }
+                    return None;
+                };
+                asked.insert(peer.node);
+                *waiting = true;
+                *finds += 1;
+                Some((
+                    peer,
+                    Request::Find {
+                        query: random.bytes(),
+                        key: self.key.0,
+                    },
+                    Half::First,
+                ))
+            }
+            (Phase::Working(replicas), Kind::Get) if matches!(self.goal, Goal::Fetch) => {
+                let (replica, half) = todo(replicas)?;
+                replica.parts[usize::from(half.index())] = Part::Asked;
+                let request = Request::Get {
+                    query: replica.query,
+                    key: self.key.0,
+                    index: half.index(),
+                };
+                Some((replica.peer, request, half))
+            }
+            (Phase::Working(replicas), Kind::Put) => {
+                let Goal::Publish(value) = &self.goal else {
+                    return None;
+                };
+                let (replica, half) = todo(replicas)?;
+                replica.parts[usize::from(half.index())] = Part::Asked;
+                let at = usize::from(half.index()) * CHUNK;
+                let mut chunk = [0; CHUNK];
+                chunk.copy_from_slice(&value[at..at + CHUNK]);
+                let put = Put {
+                    query: replica.query,
+                    key: self.key.0,
+                    index: half.index(),
+                    ttl: TTL_HOURS_MAX,
+                    revision: revision(value),
+                    chunk,
+                };
+                Some((replica.peer, Request::Put(put), half))
+            }
+            _ => None,
+        }
+    }
+
+    fn replica(&mut self, node: &NodeId) -> Option<&mut Replica> {
+        match &mut self.phase {
+            Phase::Working(replicas) => replicas
+                .iter_mut()
+                .find(|replica| replica.peer.node == *node),
+            Phase::Finding { .. } | Phase::Over => None,
+        }
+    }
+
+    /// An answer to a query of this operation; `found` is whom a FIND answer named.
+    pub fn answered(
+        &mut self,
+        kind: Kind,
+        node: &NodeId,
+        half: Half,
+        answer: &Answer,
+        found: &[(NodeId, Position)],
+    ) {
+        if kind == Kind::Find {
+            if let Phase::Finding { waiting, best, .. } = &mut self.phase {
+                *waiting = false;
+                let nearest = found
+                    .iter()
+                    .map(|(_, place)| place.distance(&self.key))
+                    .min();
+                let closer = match (nearest, *best) {
+                    (Some(near), Some(best)) => near < best,
+                    (Some(_), None) => true,
+                    (None, _) => false,
+                };
+                if closer {
+                    *best = nearest;
+                }
+                // Who straddles the key itself knows its neighbours best.
+                let arrived = found.iter().any(|(named, _)| named == node);
+                self.found(closer && !arrived);
+            }
+            return;
+        }
+        let publishing = matches!(self.goal, Goal::Publish(_));
+        let Some(replica) = self.replica(node) else {
+            return;
+        };
+        let part = &mut replica.parts[usize::from(half.index())];
+        match answer {
+            Answer::Chunk {
+                query,
+                index,
+                revision,
+                chunk,
+                ..
+            } if !publishing && *query == replica.query && *index == half.index() => {
+                *part = Part::Done(Some((*revision, Box::new(*chunk))));
+            }
+            Answer::NoValue { query, .. } if !publishing && *query == replica.query => {
+                replica.verdict = Verdict::Absent
+            }
+            Answer::Half { query, .. } if publishing && *query == replica.query => {
+                *part = Part::Done(None)
+            }
+            Answer::Stored { query, .. } if publishing && *query == replica.query => {
+                *part = Part::Done(None);
+                replica.verdict = Verdict::Stored;
+            }
+            Answer::Refused {
+                why: Refusal::Busy, ..
+            } => replica.again(half),
+            _ => replica.verdict = Verdict::Failed,
+        }
+        // Both halves given and yet not stored: the keeper forgot the first. Once more.
+        if publishing
+            && replica.verdict == Verdict::Open
+            && replica
+                .parts
+                .iter()
+                .all(|part| matches!(part, Part::Done(_)))
+        {
+            replica.again(Half::First);
+            replica.again(Half::Second);
+        }
+        self.judge();
+    }
+
+    /// No answer came in time.
+    pub fn unanswered(&mut self, kind: Kind, node: &NodeId, half: Half) {
+        if kind == Kind::Find {
+            if let Phase::Finding { waiting, .. } = &mut self.phase {
+                *waiting = false;
+                self.found(false);
+            }
+            return;
+        }
+        if let Some(replica) = self.replica(node) {
+            replica.again(half);
+        }
+        self.judge();
+    }
+
+    /// The circuit broke: the query is made again, at nobody's expense.
+    pub fn lost(&mut self, kind: Kind, node: &NodeId, half: Half) {
+        if let (
+            Kind::Find,
+            Phase::Finding {
+                asked,
+                waiting,
+                finds,
+                ..
+            },
+        ) = (kind, &mut self.phase)
+        {
+            asked.remove(node);
+            *waiting = false;
+            *finds = finds.saturating_sub(1);
+        } else if let Some(replica) = self.replica(node) {
+            replica.parts[usize::from(half.index())] = Part::Todo;
+        }
+    }
+
+    /// After a FIND: on, or to work if the last answer named nobody closer.
+    fn found(&mut self, closer: bool) {
+        let Phase::Finding { finds, best, .. } = &self.phase else {
+            return;
+        };
+        if best.is_some() && !closer || *finds >= MAX_FINDS {
+            if best.is_some() {
+                self.phase = Phase::Working(Vec::new());
+            } else {
+                self.try_again();
+            }
+        }
+    }
+
+    /// Chooses the replicas, when the pool holds the last answer's records.
+    fn settle_replicas(&mut self, pool: &Pool, random: &mut Stream) {
+        let Phase::Working(replicas) = &mut self.phase else {
+            return;
+        };
+        if replicas.is_empty() {
+            let mut closest = pool.closest(&self.key, REPLICAS, |_| true);
+            // Not always the same one first: an old or lying replica would win each time.
+            random.shuffle(&mut closest);
+            *replicas = closest
+                .into_iter()
+                .map(|(peer, _)| Replica {
+                    peer,
+                    query: random.bytes(),
+                    parts: [Part::Todo, Part::Todo],
+                    tries: 0,
+                    verdict: Verdict::Open,
+                })
+                .collect();
+        }
+    }
+
+    fn try_again(&mut self) {
+        if self.attempts >= ATTEMPTS {
+            self.end(match self.goal {
+                Goal::Fetch => Outcome::Fetched(None),
+                Goal::Publish(_) => Outcome::Published(0),
+            });
+        } else {
+            self.attempts += 1;
+            self.phase = finding();
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.report(outcome);
+        self.phase = Phase::Over;
+    }
+
+    fn report(&mut self, outcome: Outcome) {
+        if !self.reported {
+            self.reported = true;
+            self.outcome = Some(outcome);
+        }
+    }
+
+    /// Looks at what the replicas said.
+    fn judge(&mut self) {
+        let key = self.key;
+        let Phase::Working(replicas) = &mut self.phase else {
+            return;
+        };
+        let all = replicas.len();
+        let count = |replicas: &[Replica], verdict| {
+            replicas.iter().filter(|r| r.verdict == verdict).count()
+        };
+        match self.goal {
+            Goal::Fetch => {
+                let mut value = None;
+                for replica in replicas.iter_mut().filter(|r| r.verdict == Verdict::Open) {
+                    if let [Part::Done(Some(first)), Part::Done(Some(second))] = &replica.parts {
+                        if first.0 != second.0 {
+                            // It changed between the two questions: both again.
+                            replica.again(Half::First);
+                            replica.again(Half::Second);
+                            continue;
+                        }
+                        match whole(&key, &first.1, &second.1) {
+                            Some(whole) => value = Some(whole),
+                            None => replica.verdict = Verdict::Failed,
+                        }
+                    }
+                }
+                let absent = count(replicas, Verdict::Absent);
+                if value.is_some() {
+                    self.end(Outcome::Fetched(value));
+                } else if absent >= 2 || (absent == all && all > 0) {
+                    self.end(Outcome::Fetched(None));
+                } else if count(replicas, Verdict::Open) == 0 {
+                    self.try_again();
+                }
+            }
+            Goal::Publish(_) => {
+                let stored = count(replicas, Verdict::Stored) as u8;
+                let open = count(replicas, Verdict::Open);
+                if open > 0 {
+                    if stored >= ENOUGH_COPIES {
+                        self.report(Outcome::Published(stored));
+                    }
+                } else if stored > 0 {
+                    self.end(Outcome::Published(stored));
+                } else {
+                    self.try_again();
+                }
+            }
+        }
+    }
+
+    /// What to report, once.
+    pub fn outcome(&mut self) -> Option<Outcome> {
+        self.outcome.take()
+    }
+
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+}
+
+impl Replica {
+    fn again(&mut self, half: Half) {
+        self.tries += 1;
+        self.parts[usize::from(half.index())] = Part::Todo;
+        if self.tries > 2 * TRIES {
+            self.verdict = Verdict::Failed;
+        }
+    }
+}
+
+fn todo(replicas: &mut [Replica]) -> Option<(&mut Replica, Half)> {
+    let open = replicas
+        .iter_mut()
+        .filter(|replica| replica.verdict == Verdict::Open);
+    for replica in open {
+        for half in Half::BOTH {
+            if matches!(replica.parts[usize::from(half.index())], Part::Todo) {
+                return Some((replica, half));
+            }
+        }
+    }
+    None
+}
+
+/// The low half of a descriptor's revision.
+fn revision(value: &[u8; VALUE]) -> u32 {
+    let at = crate::wire::descriptor::SEALED_AT - 4;
+    u32::from_be_bytes([value[at], value[at + 1], value[at + 2], value[at + 3]])
+}
+
+/// Two halves as a value, if it belongs at the key.
+fn whole(key: &Position, first: &[u8; CHUNK], second: &[u8; CHUNK]) -> Option<Box<[u8; VALUE]>> {
+    let mut value = Box::new([0; VALUE]);
+    value[..CHUNK].copy_from_slice(first);
+    value[CHUNK..].copy_from_slice(second);
+    let outside = Outside::read(&value).ok()?;
+    (outside.place() == *key && outside.verify(&value)).then_some(value)
+}

@@ -1,0 +1,392 @@
+//! One circuit of our own: telescoped building, and the seals of every cell after it.
+//!
+//! CREATE to the guard, then for each further hop a question for its neighbours and an EXTEND, at last BEGIN. Answers that do not come
+//! are asked for again; a circuit that cannot be built is given up and tried again on the circuit clock (`own`). Building happens at
+//! times the network decides, never a person, so its steps follow each other at once. Not here: what the finished circuit carries.
+
+use std::collections::BTreeSet;
+
+use super::base::{Base, Route};
+use super::hop;
+use super::pace::Pace;
+use super::path::{self, Pins};
+use super::pool::Pool;
+use super::timers::Timer;
+use crate::crypto::id::NodeId;
+use crate::crypto::onion::HopKeys;
+use crate::crypto::random::Stream;
+use crate::node::link::AssocId;
+use crate::wire::certificate::LinkCertificate;
+use crate::wire::circuit::{
+    BuildBack, BuildForward, CREATED_HEAD, Channel, NEIGHBOURS_AN_ANSWER, Rates,
+};
+use crate::wire::codec::Reader;
+use crate::wire::peer::Peer;
+use crate::wire::record::place;
+use crate::wire::size::{BLOCK, END, NEIGHBOUR};
+use crate::wire::time::{Moment, Now};
+
+/// Seconds for a step of building, plus so many for each hop it passes: four times what the slowest class needs in the mean.
+const STEP_SECONDS: f64 = 5.0;
+const STEP_SECONDS_A_HOP: f64 = 1.0;
+/// Times a step is tried.
+const TRIES: u8 = 3;
+/// Times a hop is asked for neighbours, 2 of at most 12 a time: some have no room.
+const ASKS: u8 = 10;
+
+struct Hop {
+    peer: Peer,
+    keys: HopKeys,
+}
+
+enum Step {
+    Create(hop::Asked),
+    Ask,
+    Extend(hop::Asked, Peer),
+    Begin,
+    Done,
+}
+
+/// What became of a block or a timer while building.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    Going,
+    Ready,
+    Failed,
+}
+
+pub(super) struct Origin {
+    number: u64,
+    at: (AssocId, u32),
+    guard: Peer,
+    channel: Channel,
+    rates: Rates,
+    target: usize,
+    /// A tiny network may have no further hop; in a larger one a shorter circuit would betray its end.
+    may_be_short: bool,
+    hops: Vec<Hop>,
+    step: Step,
+    tries: u8,
+    asks: u8,
+    /// Nodes that this circuit could not be extended to.
+    refused: BTreeSet<NodeId>,
+    choice: Stream,
+    pub born: Moment,
+    pub heard: Moment,
+    pub pace: Option<Pace>,
+}
+
+impl Origin {
+    pub fn start(
+        base: &mut Base,
+        now: Now,
+        number: u64,
+        (assoc, guard): (AssocId, Peer),
+        channel: Channel,
+        rates: Rates,
+        may_be_short: bool,
+    ) -> Option<Origin> {
+        let target = path::length(base.nodes.max(base.links.len() + 1)).max(1);
+        let at = base.new_circuit(assoc, Route::Origin(number))?;
+        let asked = hop::Asked::new(guard.node, rates, &mut base.random);
+        let block = hop::fill(asked.head(), &mut base.random);
+        base.send(at, &block);
+        let context = base.fork_context();
+        let choice = base.topology.fork("path", &context);
+        let origin = Origin {
+            number,
+            at,
+            guard,
+            channel,
+            rates,
+            target,
+            may_be_short,
+            hops: Vec::new(),
+            step: Step::Create(asked),
+            tries: 1,
+            asks: 0,
+            refused: BTreeSet::new(),
+            choice,
+            born: now.at,
+            heard: now.at,
+            pace: None,
+        };
+        origin.patience(base, now);
+        Some(origin)
+    }
+
+    pub fn is_ready(&self) -> bool {
+        matches!(self.step, Step::Done)
+    }
+
+    pub fn rates(&self) -> Rates {
+        self.rates
+    }
+
+    pub fn hops(&self) -> usize {
+        self.hops.len()
+    }
+
+    pub fn assoc(&self) -> AssocId {
+        self.at.0
+    }
+
+    /// The last hop.
+    pub fn end(&self) -> Option<Peer> {
+        self.hops.last().map(|hop| hop.peer)
+    }
+
+    pub fn path(&self) -> Vec<Peer> {
+        self.hops.iter().map(|hop| hop.peer).collect()
+    }
+
+    fn patience(&self, base: &mut Base, now: Now) {
+        let seconds = STEP_SECONDS + STEP_SECONDS_A_HOP * (self.hops.len() + 1) as f64;
+        base.timers.set(
+            Timer::OriginStep(self.number),
+            now.at.after_seconds(seconds),
+        );
+    }
+
+    /// Seals a command to the last hop and sends it through the layers. False if the circuit is used up.
+    pub fn send(&mut self, base: &mut Base, command: &[u8; END]) -> bool {
+        let Some(last) = self.hops.last_mut() else {
+            return false;
+        };
+        let Ok(mut block) = last.keys.sealer.seal(command) else {
+            return false;
+        };
+        for hop in self.hops.iter().rev() {
+            hop.keys.forward.encrypt(&mut block);
+        }
+        base.send(self.at, &block);
+        true
+    }
+
+    /// Takes the layers off a block from the guard. `None` if it is not from the end: random, damaged or twice.
+    pub fn open(&mut self, now: Now, block: &[u8; BLOCK]) -> Option<[u8; END]> {
+        let mut block = *block;
+        for hop in &self.hops {
+            hop.keys.backward.decrypt(&mut block);
+        }
+        let (_, command) = self.hops.last_mut()?.keys.opener.open(&block).ok()?;
+        self.heard = now.at;
+        Some(command)
+    }
+
+    /// A block while the circuit is being built.
+    pub fn building(
+        &mut self,
+        base: &mut Base,
+        now: Now,
+        pool: &mut Pool,
+        pins: &mut Pins,
+        block: &[u8; BLOCK],
+    ) -> Progress {
+        if let Step::Create(asked) = &self.step {
+            let Ok(keys) = asked.finish(&hop::head::<CREATED_HEAD>(block)) else {
+                return Progress::Failed;
+            };
+            self.hops.push(Hop {
+                peer: self.guard,
+                keys,
+            });
+            return self.advance(base, now, pins);
+        }
+        let Some(command) = self.open(now, block) else {
+            return Progress::Going;
+        };
+        let Ok(answer) = BuildBack::decode(&command) else {
+            return Progress::Going;
+        };
+        match (answer, &self.step) {
+            (BuildBack::Neighbours { named, .. }, Step::Ask) => {
+                self.choose(base, now, pool, &named)
+            }
+            (BuildBack::Extended { created }, Step::Extend(asked, peer)) => {
+                let peer = *peer;
+                // Otherwise the answer to an earlier question, given twice; or a lie, which time will tell.
+                let Ok(keys) = asked.finish(&created) else {
+                    return Progress::Going;
+                };
+                self.hops.push(Hop { peer, keys });
+                if self.hops.len() == 2 {
+                    pins.pin_second(self.guard.node, peer);
+                }
+                self.advance(base, now, pins)
+            }
+            (BuildBack::Refused, Step::Extend(_, peer)) => {
+                let node = peer.node;
+                self.not_there(base, now, pins, node)
+            }
+            (BuildBack::Begun { channel }, Step::Begin) if channel == self.channel => {
+                self.step = Step::Done;
+                base.timers.clear(Timer::OriginStep(self.number));
+                let context = base.fork_context();
+                let clock = base.schedule.fork("origin", &context);
+                self.pace = Some(Pace::new(clock, self.rates.forward_rate(), now.at));
+                Progress::Ready
+            }
+            // An answer to a question that was asked twice.
+            _ => Progress::Going,
+        }
+    }
+
+    /// The next step after a hop was added.
+    fn advance(&mut self, base: &mut Base, now: Now, pins: &mut Pins) -> Progress {
+        self.asks = 0;
+        if self.hops.len() >= self.target {
+            return self.begin(base, now);
+        }
+        if self.hops.len() == 1
+            && let Some(second) = pins.second(&self.guard.node)
+            && !self.refused.contains(&second.node)
+        {
+            return self.extend(base, now, second);
+        }
+        self.ask(base, now)
+    }
+
+    fn take(&mut self, base: &mut Base, now: Now, step: Step, command: &[u8; END]) -> Progress {
+        self.step = step;
+        self.tries = 1;
+        self.patience(base, now);
+        if self.send(base, command) {
+            Progress::Going
+        } else {
+            Progress::Failed
+        }
+    }
+
+    fn begin(&mut self, base: &mut Base, now: Now) -> Progress {
+        let command = BuildForward::Begin {
+            channel: self.channel,
+        }
+        .encode();
+        self.take(base, now, Step::Begin, &command)
+    }
+
+    fn ask(&mut self, base: &mut Base, now: Now) -> Progress {
+        if self.asks >= ASKS {
+            return if self.may_be_short {
+                self.begin(base, now)
+            } else {
+                Progress::Failed
+            };
+        }
+        self.asks += 1;
+        let ask: [u8; NEIGHBOURS_AN_ANSWER] = self.choice.bytes();
+        self.take(
+            base,
+            now,
+            Step::Ask,
+            &BuildForward::Neighbours { ask }.encode(),
+        )
+    }
+
+    fn extend(&mut self, base: &mut Base, now: Now, to: Peer) -> Progress {
+        let asked = hop::Asked::new(to.node, self.rates, &mut base.random);
+        let command = BuildForward::Extend {
+            node: to.node,
+            create: Box::new(*asked.head()),
+        }
+        .encode();
+        self.take(base, now, Step::Extend(asked, to), &command)
+    }
+
+    /// Neighbours of the last hop: the certified ones go to the pool, one that may follow becomes the next hop.
+    fn choose(
+        &mut self,
+        base: &mut Base,
+        now: Now,
+        pool: &mut Pool,
+        named: &[(u8, Box<[u8; NEIGHBOUR]>)],
+    ) -> Progress {
+        let Some(last) = self.end() else {
+            return Progress::Failed;
+        };
+        let path = self.path();
+        let mut fit = Vec::new();
+        for (_, bytes) in named {
+            let Ok(certificate) = LinkCertificate::read(&mut Reader::new(&bytes[..])) else {
+                continue;
+            };
+            let reach = crate::wire::address::Reach::of(base.lan);
+            if !certificate.address.is_allowed(reach) || !certificate.verify(&last.node, now.unix) {
+                continue;
+            }
+            let peer = Peer {
+                node: certificate.neighbour,
+                addr: certificate.address.socket(),
+            };
+            let takes =
+                path::may_follow(base, pool, &path, &peer) && !self.refused.contains(&peer.node);
+            if !pool.contains(&peer.node) {
+                // The slot of its record is not in a certificate; 0 is a guess that the first FIND corrects.
+                pool.insert(peer, place(&peer.node, &certificate.address, 0));
+            }
+            if takes {
+                fit.push(peer);
+            }
+        }
+        let chosen = self.choice.below(fit.len() as u64) as usize;
+        match fit.get(chosen).copied() {
+            Some(peer) => self.extend(base, now, peer),
+            None => self.ask(base, now),
+        }
+    }
+
+    fn not_there(&mut self, base: &mut Base, now: Now, pins: &mut Pins, node: NodeId) -> Progress {
+        self.refused.insert(node);
+        if self.hops.len() == 1 {
+            pins.unpin_second(&self.guard.node);
+        }
+        self.ask(base, now)
+    }
+
+    /// A step was not answered in time.
+    pub fn step_overdue(&mut self, base: &mut Base, now: Now, pins: &mut Pins) -> Progress {
+        if self.tries >= TRIES {
+            if let (Step::Extend(..), 1) = (&self.step, self.hops.len()) {
+                pins.unpin_second(&self.guard.node);
+            }
+            return Progress::Failed;
+        }
+        let command = match &self.step {
+            // A second CREATE would need a second id: the circuit clock makes one.
+            Step::Create(_) => return Progress::Failed,
+            Step::Done => return Progress::Going,
+            Step::Ask => BuildForward::Neighbours {
+                ask: self.choice.bytes(),
+            },
+            Step::Extend(asked, peer) => BuildForward::Extend {
+                node: peer.node,
+                create: Box::new(*asked.head()),
+            },
+            Step::Begin => BuildForward::Begin {
+                channel: self.channel,
+            },
+        };
+        self.tries += 1;
+        self.patience(base, now);
+        if self.send(base, &command.encode()) {
+            Progress::Going
+        } else {
+            Progress::Failed
+        }
+    }
+
+    /// Frees the circuit's id and tells the guard.
+    pub fn close(&self, base: &mut Base) {
+        base.routes.remove(&self.at);
+        base.close(self.at);
+        for timer in [
+            Timer::OriginStep(self.number),
+            Timer::OriginTick(self.number),
+            Timer::OriginSilence(self.number),
+            Timer::OriginLife(self.number),
+        ] {
+            base.timers.clear(timer);
+        }
+    }
+}

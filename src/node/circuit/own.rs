@@ -1,0 +1,711 @@
+//! The circuits this node keeps for its person, whether the person chats or not.
+//!
+//! One outbound, one inbound, one standby inbound through the backup guard, one utility. They are built, replaced and rebuilt on the
+//! circuit clock; their cells leave on their own clocks. What the person wants only fills queues that those clocks empty. Not here:
+//! how one circuit is built (`origin`) and what the queues hold (`spur`, `inbound`, `utility`).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::base::Base;
+use super::inbound::{Inbound, Tokens};
+use super::origin::{Origin, Progress};
+use super::path::{Pins, TINY};
+use super::pool::Pool;
+use super::spur::Spurs;
+use super::timers::Timer;
+use super::utility::Utility;
+use crate::crypto::random::Stream;
+use crate::node::link::AssocId;
+use crate::node::person::{
+    CircuitRow, ContactTag, IntroPoint, PersonEvent, ReplyHandle, SpurTarget,
+};
+use crate::wire::address::Address;
+use crate::wire::circuit::{
+    Channel, InboundBack, OutboundBack, OutboundForward, Rates, UtilityBack, UtilityForward,
+};
+use crate::wire::class::Class;
+use crate::wire::peer::Peer;
+use crate::wire::record::place;
+use crate::wire::size::{BLOCK, END, PARCEL};
+use crate::wire::time::{Moment, Now};
+
+/// Mean seconds between ticks of the circuit clock.
+const CLOCK_SECONDS: f64 = 10.0;
+/// While a circuit has never been up, so that a fresh start takes seconds; but not for ever.
+const FIRST_CLOCK_SECONDS: f64 = 1.0;
+const FIRST_TICKS: u32 = 60;
+/// Mean seconds from the first link to the first tick.
+const START_SECONDS: f64 = 0.2;
+/// Mean life of a circuit in seconds, and its least.
+const LIFE_SECONDS: f64 = 7200.0;
+const SHORTEST_LIFE: f64 = 300.0;
+/// A circuit is dead when its end was not heard for so many seconds and so many mean gaps.
+const SILENCE_SECONDS: f64 = 15.0;
+const SILENCE_GAPS: f64 = 12.0;
+/// Seconds to wait for the answer to a query, besides so many mean gaps of the circuit.
+const QUERY_SECONDS: f64 = 5.0;
+const QUERY_GAPS: f64 = 12.0;
+/// Failed attempts in a row after which a circuit in a tiny network may be shorter than it should.
+const SHORT_AFTER: u32 = 3;
+/// Contacts that may want a spur; the rest is cut.
+const MAX_WANTED: usize = 64;
+/// Parcels that wait for the outbound clock, by contact; one more is refused.
+const MAX_OUTBOX: usize = 16;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Duty {
+    Outbound,
+    Inbound,
+    Standby,
+    Utility,
+}
+
+impl Duty {
+    const ALL: [Duty; 4] = [Duty::Outbound, Duty::Inbound, Duty::Utility, Duty::Standby];
+
+    fn channel(self) -> Channel {
+        match self {
+            Duty::Outbound => Channel::Outbound,
+            Duty::Inbound | Duty::Standby => Channel::Inbound,
+            Duty::Utility => Channel::Utility,
+        }
+    }
+
+    /// Cells per second forward and back, in `normal`.
+    fn rates(self, factor: f64) -> Rates {
+        let (forward, back) = match self {
+            Duty::Outbound => (1.0, 0.5),
+            Duty::Inbound => (0.5, 1.0),
+            Duty::Standby => (0.1, 0.1),
+            // Each query asks for an answer: at equal rates the answers would queue without bound.
+            Duty::Utility => (0.5, 0.75),
+        };
+        Rates::new(forward * factor, back * factor)
+    }
+
+    /// Seconds a circuit is kept beside its successor.
+    fn overlap(self) -> f64 {
+        match self {
+            Duty::Outbound => 60.0,
+            Duty::Inbound | Duty::Standby => 300.0,
+            Duty::Utility => 20.0,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Duty::Outbound => "outbound",
+            Duty::Inbound => "inbound",
+            Duty::Standby => "standby",
+            Duty::Utility => "utility",
+        }
+    }
+}
+
+enum Load {
+    Outbound(Box<Spurs>),
+    Inbound(Inbound),
+    Utility,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Age {
+    Serving,
+    /// Its life is over; a successor is to be built.
+    Expired,
+    /// The successor serves; kept for what is still on its way.
+    Retiring,
+}
+
+struct Circuit {
+    origin: Origin,
+    duty: Duty,
+    load: Load,
+    age: Age,
+    /// Fills dummies.
+    chaff: Stream,
+}
+
+impl Circuit {
+    fn serves(&self) -> bool {
+        self.origin.is_ready()
+            && match &self.load {
+                Load::Inbound(inbound) => inbound.established.is_some(),
+                Load::Outbound(_) | Load::Utility => true,
+            }
+    }
+}
+
+pub(super) struct Own {
+    circuits: BTreeMap<u64, Circuit>,
+    next_number: u64,
+    pins: Pins,
+    pub pool: Pool,
+    clock: Stream,
+    lives: Stream,
+    ticks: u32,
+    ever: BTreeSet<Duty>,
+    failures: BTreeMap<Duty, u32>,
+    rebuilt: BTreeMap<Duty, u32>,
+    wanted: Vec<SpurTarget>,
+    outbox: BTreeMap<ContactTag, VecDeque<Box<[u8; PARCEL]>>>,
+    turn: ContactTag,
+    up: BTreeSet<ContactTag>,
+    points: Vec<IntroPoint>,
+    tokens: Tokens,
+    filling: Stream,
+    utility: Utility,
+}
+
+impl Own {
+    pub fn new(base: &Base) -> Own {
+        Own {
+            circuits: BTreeMap::new(),
+            next_number: 1,
+            pins: Pins::default(),
+            pool: Pool::new(base.id),
+            clock: base.schedule.fork("circuit clock", b""),
+            lives: base.schedule.fork("circuit lives", b""),
+            ticks: 0,
+            ever: BTreeSet::new(),
+            failures: BTreeMap::new(),
+            rebuilt: BTreeMap::new(),
+            wanted: Vec::new(),
+            outbox: BTreeMap::new(),
+            turn: ContactTag(0),
+            up: BTreeSet::new(),
+            points: Vec::new(),
+            tokens: Tokens::none(),
+            filling: base.random.fork("tokens", b""),
+            utility: Utility::new(
+                base.topology.fork("cover", b""),
+                base.random.fork("queries", b""),
+            ),
+        }
+    }
+
+    /// The first shaped link starts the circuit clock.
+    pub fn link_up(&mut self, base: &mut Base, now: Now) {
+        if self.ticks == 0 && !base.timers.is_set(Timer::CircuitClock) {
+            let first = now.at.after_seconds(self.clock.exponential(START_SECONDS));
+            base.timers.set(Timer::CircuitClock, first);
+        }
+    }
+
+    pub fn link_down(&mut self, base: &mut Base, now: Now, assoc: AssocId) {
+        let over: Vec<u64> = self
+            .circuits
+            .iter()
+            .filter(|(_, c)| c.origin.assoc() == assoc)
+            .map(|(number, _)| *number)
+            .collect();
+        over.into_iter()
+            .for_each(|number| self.dead(base, now, number));
+    }
+
+    /// A tick of the circuit clock: builds what is missing.
+    pub fn clock_tick(&mut self, base: &mut Base, now: Now) {
+        self.ticks = self.ticks.saturating_add(1);
+        self.pins.refresh(base, now.at);
+        for duty in Duty::ALL {
+            let has = |wanted: &dyn Fn(&Circuit) -> bool| {
+                self.circuits.values().any(|c| c.duty == duty && wanted(c))
+            };
+            let building = has(&|c| !c.serves() && c.age == Age::Serving);
+            if !building && !has(&|c| c.serves() && c.age == Age::Serving) {
+                self.build(base, now, duty);
+            }
+        }
+        let fresh = self.ticks < FIRST_TICKS
+            && Duty::ALL.iter().any(|duty| {
+                !self.ever.contains(duty)
+                    && (*duty != Duty::Standby || self.pins.backup(base).is_some())
+            });
+        let mean = if fresh {
+            FIRST_CLOCK_SECONDS
+        } else {
+            CLOCK_SECONDS
+        };
+        base.timers.set(
+            Timer::CircuitClock,
+            now.at.after_seconds(self.clock.exponential(mean)),
+        );
+    }
+
+    fn build(&mut self, base: &mut Base, now: Now, duty: Duty) {
+        let failures = self.failures.get(&duty).copied().unwrap_or(0);
+        let guard = match duty {
+            Duty::Standby => self.pins.backup(base),
+            // The guard may have no room; both guards are pinned, so to take turns gives nothing away.
+            _ if failures % 4 >= 2 => self.pins.backup(base).or_else(|| self.pins.guard(base)),
+            Duty::Outbound | Duty::Inbound | Duty::Utility => self.pins.guard(base),
+        };
+        let Some(guard) = guard else { return };
+        // Where hops are slower than we are, every second try is at the rates that all of them have room for.
+        let slow = failures % 2 == 1;
+        let may_be_short = base.nodes < TINY && failures >= SHORT_AFTER;
+        let factor = if slow {
+            Class::Normal.circuit_factor()
+        } else {
+            base.class.circuit_factor()
+        };
+        let number = self.next_number;
+        let Some(origin) = Origin::start(
+            base,
+            now,
+            number,
+            guard,
+            duty.channel(),
+            duty.rates(factor),
+            may_be_short,
+        ) else {
+            return;
+        };
+        self.next_number += 1;
+        let context = base.fork_context();
+        let load = match duty {
+            Duty::Outbound => {
+                let clock = base.schedule.fork("spurs", &context);
+                let crypto = base.random.fork("spurs", &context);
+                Load::Outbound(Box::new(Spurs::new(base.class, &clock, crypto)))
+            }
+            Duty::Inbound | Duty::Standby => {
+                Load::Inbound(Inbound::new(base.random.fork("cookie", &context).bytes()))
+            }
+            Duty::Utility => Load::Utility,
+        };
+        let chaff = base.random.fork("chaff", &context);
+        self.circuits.insert(
+            number,
+            Circuit {
+                origin,
+                duty,
+                load,
+                age: Age::Serving,
+                chaff,
+            },
+        );
+    }
+
+    /// A circuit failed or was found dead. The circuit clock builds another.
+    fn dead(&mut self, base: &mut Base, now: Now, number: u64) {
+        let Some(circuit) = self.circuits.get(&number) else {
+            return;
+        };
+        let duty = circuit.duty;
+        if circuit.origin.is_ready() {
+            if circuit.age != Age::Retiring {
+                *self.rebuilt.entry(duty).or_default() += 1;
+            }
+        } else {
+            *self.failures.entry(duty).or_default() += 1;
+        }
+        self.remove(base, now, number);
+    }
+
+    fn remove(&mut self, base: &mut Base, now: Now, number: u64) {
+        let Some(circuit) = self.circuits.remove(&number) else {
+            return;
+        };
+        circuit.origin.close(base);
+        if let Load::Outbound(_) = circuit.load {
+            (0..crate::wire::circuit::SPUR_SLOTS)
+                .for_each(|slot| base.timers.clear(Timer::SpurBirth(number, slot)));
+        }
+        if circuit.duty == Duty::Utility && circuit.origin.is_ready() {
+            self.utility.circuit_gone();
+        }
+        self.changed(base, now);
+    }
+
+    /// A block from a guard on an own circuit.
+    pub fn block(&mut self, base: &mut Base, now: Now, number: u64, block: &[u8; BLOCK]) {
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        if circuit.origin.is_ready() {
+            if let Some(command) = circuit.origin.open(now, block) {
+                self.command(base, now, number, &command);
+            }
+            return;
+        }
+        let progress = circuit
+            .origin
+            .building(base, now, &mut self.pool, &mut self.pins, block);
+        self.progress(base, now, number, progress);
+    }
+
+    pub fn step_overdue(&mut self, base: &mut Base, now: Now, number: u64) {
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        let progress = circuit.origin.step_overdue(base, now, &mut self.pins);
+        self.progress(base, now, number, progress);
+    }
+
+    fn progress(&mut self, base: &mut Base, now: Now, number: u64, progress: Progress) {
+        match progress {
+            Progress::Going => {}
+            Progress::Failed => self.dead(base, now, number),
+            Progress::Ready => self.ready(base, now, number),
+        }
+    }
+
+    fn ready(&mut self, base: &mut Base, now: Now, number: u64) {
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        let silence = silence(&circuit.origin);
+        if let Some(pace) = &circuit.origin.pace {
+            base.timers.set(Timer::OriginTick(number), pace.next());
+        }
+        base.timers
+            .set(Timer::OriginSilence(number), now.at.after_seconds(silence));
+        let life = self.lives.exponential(LIFE_SECONDS).max(SHORTEST_LIFE);
+        base.timers
+            .set(Timer::OriginLife(number), now.at.after_seconds(life));
+        if let Load::Outbound(spurs) = &mut circuit.load {
+            for (slot, birth) in (0..).zip(spurs.births(now.at)) {
+                base.timers.set(Timer::SpurBirth(number, slot), birth);
+            }
+        }
+        self.failures.remove(&circuit.duty);
+        self.changed(base, now);
+    }
+
+    /// Something about which circuits serve changed: successors take over, and the person hears of intro points and spurs.
+    fn changed(&mut self, base: &mut Base, now: Now) {
+        for duty in Duty::ALL {
+            let newest = self
+                .circuits
+                .iter()
+                .rev()
+                .find(|(_, c)| c.duty == duty && c.serves())
+                .map(|(number, _)| *number);
+            let Some(newest) = newest else { continue };
+            self.ever.insert(duty);
+            for (number, circuit) in self.circuits.range_mut(..newest) {
+                if circuit.duty == duty && circuit.age != Age::Retiring {
+                    circuit.age = Age::Retiring;
+                    base.timers.set(
+                        Timer::OriginLife(*number),
+                        now.at.after_seconds(duty.overlap()),
+                    );
+                }
+            }
+        }
+        self.tell_spurs(base);
+        self.tell_points(base);
+    }
+
+    fn tell_spurs(&mut self, base: &mut Base) {
+        let mut up = BTreeSet::new();
+        for circuit in self.circuits.values() {
+            if let Load::Outbound(spurs) = &circuit.load {
+                up.extend(spurs.up());
+            }
+        }
+        for contact in up.difference(&self.up) {
+            base.person(PersonEvent::SpurUp { contact: *contact });
+        }
+        for contact in self.up.difference(&up) {
+            if self
+                .outbox
+                .remove(contact)
+                .is_some_and(|queue| !queue.is_empty())
+            {
+                base.person(PersonEvent::NotSent);
+            }
+            base.person(PersonEvent::SpurDown { contact: *contact });
+        }
+        self.up = up;
+    }
+
+    fn tell_points(&mut self, base: &mut Base) {
+        let mut points = Vec::new();
+        for duty in [Duty::Inbound, Duty::Standby] {
+            for circuit in self
+                .circuits
+                .values()
+                .filter(|c| c.duty == duty && c.age != Age::Retiring)
+            {
+                if let (
+                    Load::Inbound(Inbound {
+                        cookie,
+                        established: Some(cookie_key),
+                        ..
+                    }),
+                    Some(end),
+                ) = (&circuit.load, circuit.origin.end())
+                {
+                    points.push(IntroPoint {
+                        node: end.node,
+                        addr: end.addr,
+                        cookie_key: *cookie_key,
+                        cookie: *cookie,
+                    });
+                }
+            }
+        }
+        // Nothing to publish is no news: the old points are gone, and the next ones come soon.
+        if points != self.points {
+            self.points = points.clone();
+            base.person(PersonEvent::Intro { points });
+        }
+    }
+
+    fn command(&mut self, base: &mut Base, now: Now, number: u64, command: &[u8; END]) {
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        match &mut circuit.load {
+            Load::Outbound(spurs) => match OutboundBack::decode(command) {
+                Ok(OutboundBack::Returned { slot, parcel }) => {
+                    if let Some(contact) = spurs.contact(slot) {
+                        base.person(PersonEvent::FromSpur { contact, parcel });
+                    }
+                }
+                Ok(OutboundBack::SpurState { slot, key, up }) => {
+                    spurs.state(slot, &key, up);
+                    self.tell_spurs(base);
+                }
+                Ok(OutboundBack::Dummy) | Err(_) => {}
+            },
+            Load::Inbound(inbound) => match InboundBack::decode(command) {
+                Ok(InboundBack::Established { cookie_key }) => {
+                    if inbound.established.is_none() {
+                        inbound.established = Some(cookie_key);
+                        self.changed(base, now);
+                    }
+                }
+                Ok(InboundBack::Arrived { spur, parcel }) => {
+                    base.person(PersonEvent::Arrived {
+                        handle: ReplyHandle {
+                            circuit: number,
+                            spur,
+                        },
+                        parcel,
+                    });
+                }
+                Ok(InboundBack::Dummy) | Err(_) => {}
+            },
+            Load::Utility => {
+                if let Ok(UtilityBack::QueryAnswer { asked, sealed }) = UtilityBack::decode(command)
+                {
+                    self.utility
+                        .answer(now, base.lan, &mut self.pool, &asked, &sealed);
+                    self.tell_utility(base);
+                }
+            }
+        }
+    }
+
+    fn tell_utility(&mut self, base: &mut Base) {
+        while let Some(event) = self.utility.poll() {
+            base.person(event);
+        }
+    }
+
+    /// The hops of the own circuits are known, at least.
+    fn fill_pool(&mut self) {
+        let hops: Vec<Peer> = self
+            .circuits
+            .values()
+            .filter(|c| c.serves())
+            .flat_map(|c| c.origin.path())
+            .collect();
+        for peer in hops {
+            self.pool
+                .insert(peer, place(&peer.node, &Address::from(peer.addr), 0));
+        }
+    }
+
+    /// An own circuit's clock.
+    pub fn tick(&mut self, base: &mut Base, now: Now, number: u64) {
+        if self.pool.len() == 0 {
+            self.fill_pool();
+        }
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        let Some(pace) = circuit.origin.pace.as_mut() else {
+            return;
+        };
+        let due = pace.tick(now.at);
+        base.timers.set(Timer::OriginTick(number), pace.next());
+        if !due {
+            return;
+        }
+        let cell = match &mut circuit.load {
+            Load::Outbound(spurs) => {
+                let dummy = spurs.dummy(&mut circuit.chaff);
+                let real = spurs
+                    .tell(now.at)
+                    .or_else(|| parcel(&mut self.outbox, &mut self.turn, spurs));
+                real.unwrap_or(dummy).encode()
+            }
+            Load::Inbound(inbound) => inbound.next(&self.tokens).encode(),
+            Load::Utility if circuit.age == Age::Retiring => UtilityForward::Dummy.encode(),
+            Load::Utility => {
+                let patience = QUERY_SECONDS + QUERY_GAPS / circuit.origin.rates().back_rate();
+                self.utility
+                    .next(now, base.lan, &mut self.pool, patience)
+                    .encode()
+            }
+        };
+        let sent = circuit.origin.send(base, &cell);
+        self.tell_utility(base);
+        if !sent {
+            self.dead(base, now, number);
+        }
+    }
+
+    pub fn silence(&mut self, base: &mut Base, now: Now, number: u64) {
+        let Some(circuit) = self.circuits.get(&number) else {
+            return;
+        };
+        let until = circuit.origin.heard.after_seconds(silence(&circuit.origin));
+        if until <= now.at {
+            self.dead(base, now, number);
+        } else {
+            base.timers.set(Timer::OriginSilence(number), until);
+        }
+    }
+
+    /// A circuit's life is over, or the time beside its successor.
+    pub fn life_over(&mut self, base: &mut Base, now: Now, number: u64) {
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        match circuit.age {
+            Age::Serving => circuit.age = Age::Expired,
+            Age::Expired => {}
+            Age::Retiring => self.remove(base, now, number),
+        }
+    }
+
+    pub fn spur_birth(&mut self, base: &mut Base, now: Now, number: u64, slot: u8) {
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        let Load::Outbound(spurs) = &mut circuit.load else {
+            return;
+        };
+        let end = spurs.birth(now.at, slot, &self.pool, &self.wanted);
+        base.timers.set(Timer::SpurBirth(number, slot), end);
+        self.tell_spurs(base);
+    }
+
+    /// The guard says that an own circuit is gone.
+    pub fn closed(&mut self, base: &mut Base, now: Now, number: u64) {
+        self.dead(base, now, number);
+    }
+
+    pub fn want_spurs(&mut self, mut wanted: Vec<SpurTarget>) {
+        wanted.truncate(MAX_WANTED);
+        self.wanted = wanted;
+    }
+
+    /// False if the contact has no spur or its queue is full.
+    pub fn send_spur(&mut self, contact: ContactTag, parcel: Box<[u8; PARCEL]>) -> bool {
+        if !self.up.contains(&contact) {
+            return false;
+        }
+        let queue = self.outbox.entry(contact).or_default();
+        let room = queue.len() < MAX_OUTBOX;
+        if room {
+            queue.push_back(parcel);
+        }
+        room
+    }
+
+    /// False if the circuit is gone or the queue full.
+    pub fn send_reply(&mut self, handle: ReplyHandle, parcel: Box<[u8; PARCEL]>) -> bool {
+        match self
+            .circuits
+            .get_mut(&handle.circuit)
+            .map(|circuit| &mut circuit.load)
+        {
+            Some(Load::Inbound(inbound)) => inbound.answer(handle.spur, parcel),
+            _ => false,
+        }
+    }
+
+    pub fn set_tokens(&mut self, tokens: &[[u8; 16]]) {
+        self.tokens.replace(tokens, &mut self.filling);
+    }
+
+    pub fn fetch(&mut self, base: &mut Base, id: u64, key: [u8; 32]) {
+        self.utility.fetch(id, key);
+        self.tell_utility(base);
+    }
+
+    pub fn publish(
+        &mut self,
+        base: &mut Base,
+        id: u64,
+        key: [u8; 32],
+        value: Box<[u8; crate::wire::size::VALUE]>,
+    ) {
+        self.utility.publish(id, key, value);
+        self.tell_utility(base);
+    }
+
+    pub fn rows(&self, now: Moment) -> Vec<CircuitRow> {
+        self.circuits
+            .values()
+            .map(|circuit| CircuitRow {
+                role: circuit.duty.word(),
+                state: match (circuit.serves(), circuit.age) {
+                    (_, Age::Retiring) => "retiring",
+                    (true, _) => "ready",
+                    (false, _) => "building",
+                },
+                hops: circuit.origin.hops() as u8,
+                seconds: now.since(circuit.origin.born).as_secs(),
+                rebuilt: self.rebuilt.get(&circuit.duty).copied().unwrap_or(0),
+            })
+            .collect()
+    }
+
+    /// The path of each own circuit that serves, by role, for tests and the simulator.
+    pub fn paths(&self) -> Vec<(&'static str, Vec<Peer>)> {
+        self.circuits
+            .values()
+            .filter(|c| c.serves() && c.age != Age::Retiring)
+            .map(|c| (c.duty.word(), c.origin.path()))
+            .collect()
+    }
+
+    /// Whether the circuits that a chat needs are there: outbound, inbound and utility.
+    pub fn online(&self) -> bool {
+        [Duty::Outbound, Duty::Inbound, Duty::Utility]
+            .iter()
+            .all(|duty| {
+                self.circuits
+                    .values()
+                    .any(|c| c.duty == *duty && c.serves())
+            })
+    }
+}
+
+fn silence(origin: &Origin) -> f64 {
+    SILENCE_SECONDS.max(SILENCE_GAPS / origin.rates().back_rate())
+}
+
+/// The next waiting parcel of a contact that has a spur on this circuit, contacts in turn.
+fn parcel(
+    outbox: &mut BTreeMap<ContactTag, VecDeque<Box<[u8; PARCEL]>>>,
+    turn: &mut ContactTag,
+    spurs: &mut Spurs,
+) -> Option<OutboundForward> {
+    let up: BTreeSet<ContactTag> = spurs.up().collect();
+    let waits = |contact: &ContactTag| outbox.get(contact).is_some_and(|queue| !queue.is_empty());
+    let contact = *up
+        .range(*turn..)
+        .find(|c| waits(c))
+        .or_else(|| up.iter().find(|c| waits(c)))?;
+    *turn = ContactTag(contact.0.wrapping_add(1));
+    let next = outbox.get_mut(&contact)?.pop_front()?;
+    spurs.deliver(contact, next)
+}

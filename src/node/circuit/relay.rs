@@ -1,0 +1,1018 @@
+//! Circuits of others that pass through this node or end here.
+//!
+//! A relay knows the circuit's neighbour on each side and its own layer; position, length and purpose stay hidden from all hops but the
+//! end. It refuses what does not fit the link, replaces duplicates and missing cells by random blocks, and takes the circuit down when
+//! a side is gone. What an end does is in `end`, `intro` and `forward`; this file brings cells to it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::CircuitOutput;
+use super::base::{Base, Route};
+use super::end::{Delivery, End, MAX_EARLY, Role, SpurSlot, SpurState};
+use super::forward::{Answered, Forwarder};
+use super::hop;
+use super::intro::{Intro, MAX_SPURS, SpurKey};
+use super::pace::Pace;
+use super::seen::{Seen, Verdict};
+use super::timers::{Direction, Timer};
+use crate::crypto::id::NodeId;
+use crate::crypto::keys::CookieKey;
+use crate::crypto::onion::HopKeys;
+use crate::node::link::AssocId;
+use crate::wire::address::{Address, Reach};
+use crate::wire::circuit::{
+    BuildBack, BuildForward, CREATE_HEAD, CREATED_HEAD, Channel, InboundForward, OutboundBack,
+    OutboundForward, Rates, SPUR_SLOTS, SpurBody, UtilityBack, UtilityForward,
+};
+use crate::wire::peer::Peer;
+use crate::wire::size::{BLOCK, BODY, END, QUERY};
+use crate::wire::time::{Moment, Now};
+
+/// Share of a directed link's rate that relayed circuits may take when one more is to go on over it.
+pub const ADMISSION: f64 = 0.45;
+/// The same when one comes in over the link and its answers go back: a little more, so that a neighbour whose guard this node is finds
+/// room. With the owner's own circuits, a third at most, the link stays below its rate.
+pub const ADMISSION_BACK: f64 = 0.6;
+/// Circuits relayed at once; one more is refused. Admission on twelve links binds long before.
+const MAX_RELAYED: usize = 512;
+/// Seconds without a cell from the origin's side, at least, until the circuit counts as abandoned.
+const SILENCE_SECONDS: f64 = 60.0;
+/// And in mean gaps.
+const SILENCE_GAPS: f64 = 24.0;
+/// Seconds for the next hop to answer a CREATE.
+const EXTEND_SECONDS: f64 = 8.0;
+/// A cell is due and missing when nothing came for so many mean gaps.
+const REFILL_GAPS: f64 = 3.0;
+/// Refilling starts when the circuit is built and has settled.
+const REFILL_AFTER: f64 = 30.0;
+/// Seconds between two attempts to open a spur at its intro point.
+const SPUR_OPEN_SECONDS: f64 = 3.0;
+
+struct Extending {
+    head: [u8; CREATE_HEAD],
+    to: (AssocId, u32),
+}
+
+struct Relayed {
+    prev: (AssocId, u32),
+    next: Option<(AssocId, u32)>,
+    extending: Option<Extending>,
+    /// The extension that was made and its answer, in case the origin asks again.
+    extended: Option<([u8; CREATE_HEAD], [u8; CREATED_HEAD])>,
+    keys: HopKeys,
+    rates: Rates,
+    seen_forward: Seen,
+    seen_back: Seen,
+    last_forward: Moment,
+    last_back: Moment,
+    /// Last cell from the origin's side: of any kind at a middle hop, an authentic one at the last.
+    heard: Moment,
+    end: Option<End>,
+}
+
+impl Relayed {
+    fn silence(&self) -> f64 {
+        SILENCE_SECONDS.max(SILENCE_GAPS / self.rates.forward_rate())
+    }
+}
+
+/// Everything this node does for others' circuits.
+pub(super) struct Relays {
+    circuits: BTreeMap<u64, Relayed>,
+    next_number: u64,
+    pub intro: Intro,
+    forwarder: Forwarder,
+    next_dial: u64,
+    /// Spurs that were asked for and have no association yet.
+    dials: BTreeMap<u64, (u64, u8)>,
+    /// Spurs of ends here.
+    outgoing: BTreeMap<AssocId, (u64, u8)>,
+    /// Spurs that others dialled, whose far end delivers here.
+    incoming: BTreeMap<AssocId, SocketAddr>,
+    /// Blocks that were replaced because they came twice.
+    pub duplicates: u64,
+    /// Commands that did not belong to their channel.
+    pub refused: u64,
+}
+
+impl Relays {
+    pub fn new(base: &Base, cookie: CookieKey) -> Relays {
+        Relays {
+            circuits: BTreeMap::new(),
+            next_number: 0,
+            intro: Intro::new(cookie, base.random.fork("intro", b"")),
+            forwarder: Forwarder::new(base.random.fork("forward", b"")),
+            next_dial: 0,
+            dials: BTreeMap::new(),
+            outgoing: BTreeMap::new(),
+            incoming: BTreeMap::new(),
+            duplicates: 0,
+            refused: 0,
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        self.circuits.len()
+    }
+
+    /// Steady cells per second that relayed circuits put on the directed link from here.
+    pub fn load(&self, assoc: AssocId) -> f64 {
+        self.circuits
+            .values()
+            .map(|circuit| {
+                let back = if circuit.prev.0 == assoc {
+                    circuit.rates.back_rate()
+                } else {
+                    0.0
+                };
+                let next = circuit.next.or(circuit.extending.as_ref().map(|e| e.to));
+                let forward = if next.is_some_and(|(to, _)| to == assoc) {
+                    circuit.rates.forward_rate()
+                } else {
+                    0.0
+                };
+                back + forward
+            })
+            .sum()
+    }
+
+    fn admits(&self, base: &Base, assoc: AssocId, rate: f64, share: f64) -> bool {
+        let link = base.links.get(&assoc).map_or(0.0, |link| link.rate);
+        // A thousandth of slack: sums of hundredths are not exact.
+        self.load(assoc) + rate <= share * link + 0.001
+    }
+
+    /// A block on a circuit id nobody knows: a CREATE, or nothing.
+    pub fn create(&mut self, base: &mut Base, now: Now, at: (AssocId, u32), block: &[u8; BLOCK]) {
+        let head = hop::head::<CREATE_HEAD>(block);
+        if !hop::is_create(&base.id, &head) {
+            return;
+        }
+        let Ok(rates) = hop::rates(&base.id, &head) else {
+            return;
+        };
+        if self.circuits.len() >= MAX_RELAYED
+            || !self.admits(base, at.0, rates.back_rate(), ADMISSION_BACK)
+        {
+            base.close(at);
+            return;
+        }
+        let key = base.key.clone();
+        let Ok((keys, created)) = hop::accept(&key, &head, &mut base.random) else {
+            return;
+        };
+        let number = self.next_number;
+        self.next_number += 1;
+        let circuit = Relayed {
+            prev: at,
+            next: None,
+            extending: None,
+            extended: None,
+            keys,
+            rates,
+            seen_forward: Seen::new(),
+            seen_back: Seen::new(),
+            last_forward: now.at,
+            last_back: now.at,
+            heard: now.at,
+            end: None,
+        };
+        base.routes.insert(at, Route::Prev(number));
+        base.timers.set(
+            Timer::RelaySilence(number),
+            now.at.after_seconds(circuit.silence()),
+        );
+        let settled = now.at.after_seconds(REFILL_AFTER);
+        base.timers
+            .set(Timer::Refill(number, Direction::Forward), settled);
+        base.timers
+            .set(Timer::Refill(number, Direction::Back), settled);
+        self.circuits.insert(number, circuit);
+        let block = hop::fill(&created, &mut base.random);
+        base.send(at, &block);
+    }
+
+    /// A block from the origin's side.
+    pub fn forward(&mut self, base: &mut Base, now: Now, number: u64, mut block: Box<[u8; BLOCK]>) {
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        circuit.keys.forward.decrypt(&mut block);
+        circuit.last_forward = now.at;
+        let verdict = circuit.seen_forward.check(&block);
+        if verdict == Verdict::Duplicate {
+            self.duplicates += 1;
+            if let Some(next) = circuit.next {
+                let random: [u8; BLOCK] = base.random.bytes();
+                base.send(next, &random);
+            }
+            return;
+        }
+        match (circuit.keys.opener.open(&block), circuit.next) {
+            (Ok((_, command)), _) => {
+                circuit.heard = now.at;
+                self.command(base, now, number, &command);
+            }
+            (Err(_), Some(next)) => {
+                circuit.heard = now.at;
+                base.send(next, &block);
+            }
+            // A random block that a hop put where a cell was missing, or damage.
+            (Err(_), None) => {}
+        }
+        if verdict == Verdict::Full {
+            self.close(base, number, None);
+        }
+    }
+
+    /// A block from the end's side.
+    pub fn back(&mut self, base: &mut Base, now: Now, number: u64, mut block: Box<[u8; BLOCK]>) {
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        if let Some(extending) = circuit.extending.take() {
+            base.timers.clear(Timer::RelayExtend(number));
+            let created = hop::head::<CREATED_HEAD>(&block);
+            circuit.next = Some(extending.to);
+            circuit.extended = Some((extending.head, created));
+            self.reply(
+                base,
+                number,
+                &BuildBack::Extended {
+                    created: Box::new(created),
+                }
+                .encode(),
+            );
+            return;
+        }
+        circuit.last_back = now.at;
+        let verdict = circuit.seen_back.check(&block);
+        if verdict == Verdict::Duplicate {
+            self.duplicates += 1;
+            *block = base.random.bytes();
+        } else {
+            circuit.keys.backward.encrypt(&mut block);
+        }
+        let prev = circuit.prev;
+        base.send(prev, &block);
+        if verdict == Verdict::Full {
+            self.close(base, number, None);
+        }
+    }
+
+    /// Seals a command for the origin and sends it.
+    fn reply(&mut self, base: &mut Base, number: u64, command: &[u8; END]) {
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        let Ok(mut block) = circuit.keys.sealer.seal(command) else {
+            self.close(base, number, None);
+            return;
+        };
+        circuit.keys.backward.encrypt(&mut block);
+        let prev = circuit.prev;
+        base.send(prev, &block);
+    }
+
+    fn command(&mut self, base: &mut Base, now: Now, number: u64, command: &[u8; END]) {
+        let Some(circuit) = self.circuits.get(&number) else {
+            return;
+        };
+        if let Ok(build) = BuildForward::decode(command) {
+            self.build(base, now, number, build);
+            return;
+        }
+        let Some(channel) = circuit.end.as_ref().map(End::channel) else {
+            self.refused += 1;
+            return;
+        };
+        let done = match channel {
+            Channel::Outbound => OutboundForward::decode(command)
+                .map(|command| self.outbound(base, now, number, command)),
+            Channel::Inbound => InboundForward::decode(command)
+                .map(|command| self.inbound(base, now, number, command)),
+            Channel::Utility => UtilityForward::decode(command)
+                .map(|command| self.utility(base, now, number, command)),
+        };
+        if done.is_err() {
+            self.refused += 1;
+        }
+    }
+
+    fn build(&mut self, base: &mut Base, now: Now, number: u64, command: BuildForward) {
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        match command {
+            // Begun: an end builds no further, whatever it is told.
+            BuildForward::Neighbours { .. } | BuildForward::Extend { .. }
+                if circuit.end.is_some() =>
+            {
+                self.refused += 1
+            }
+            BuildForward::Neighbours { ask } => {
+                let named = base.neighbours(&ask);
+                let total = u8::try_from(base.certified()).unwrap_or(u8::MAX);
+                self.reply(
+                    base,
+                    number,
+                    &BuildBack::Neighbours { total, named }.encode(),
+                );
+            }
+            BuildForward::Extend { node, create } => self.extend(base, now, number, node, &create),
+            BuildForward::Begin { channel } => {
+                if circuit.next.is_some() || circuit.extending.is_some() {
+                    self.refused += 1;
+                    return;
+                }
+                if circuit.end.is_none() {
+                    let context = base.fork_context();
+                    let clock = base.schedule.fork("end", &context);
+                    let pace = Pace::new(clock, circuit.rates.back_rate(), now.at);
+                    base.timers.set(Timer::EndTick(number), pace.next());
+                    circuit.end = Some(End::new(channel, pace, now.at));
+                }
+                let channel = circuit.end.as_ref().map_or(channel, End::channel);
+                self.reply(base, number, &BuildBack::Begun { channel }.encode());
+            }
+        }
+    }
+
+    fn extend(
+        &mut self,
+        base: &mut Base,
+        now: Now,
+        number: u64,
+        node: NodeId,
+        head: &[u8; CREATE_HEAD],
+    ) {
+        let Some(circuit) = self.circuits.get(&number) else {
+            return;
+        };
+        if let Some((made, created)) = &circuit.extended {
+            let answer = if made == head {
+                BuildBack::Extended {
+                    created: Box::new(*created),
+                }
+            } else {
+                BuildBack::Refused
+            };
+            self.reply(base, number, &answer.encode());
+            return;
+        }
+        if circuit.extending.is_some() {
+            return;
+        }
+        let (rate, prev) = (circuit.rates.forward_rate(), circuit.prev.0);
+        let link = base
+            .links
+            .iter()
+            .find(|(assoc, link)| link.peer.node == node && **assoc != prev)
+            .map(|(assoc, _)| *assoc);
+        let Some(assoc) = link.filter(|assoc| self.admits(base, *assoc, rate, ADMISSION)) else {
+            self.reply(base, number, &BuildBack::Refused.encode());
+            return;
+        };
+        let Some(to) = base.new_circuit(assoc, Route::Next(number)) else {
+            self.reply(base, number, &BuildBack::Refused.encode());
+            return;
+        };
+        if let Some(circuit) = self.circuits.get_mut(&number) {
+            circuit.extending = Some(Extending { head: *head, to });
+        }
+        base.timers.set(
+            Timer::RelayExtend(number),
+            now.at.after_seconds(EXTEND_SECONDS),
+        );
+        let block = hop::fill(head, &mut base.random);
+        base.send(to, &block);
+    }
+
+    /// The next hop did not answer, or said no.
+    pub fn extend_failed(&mut self, base: &mut Base, number: u64) {
+        let Some(extending) = self
+            .circuits
+            .get_mut(&number)
+            .and_then(|circuit| circuit.extending.take())
+        else {
+            return;
+        };
+        base.timers.clear(Timer::RelayExtend(number));
+        base.routes.remove(&extending.to);
+        base.close(extending.to);
+        self.reply(base, number, &BuildBack::Refused.encode());
+    }
+
+    fn outbound(&mut self, base: &mut Base, now: Now, number: u64, command: OutboundForward) {
+        match command {
+            OutboundForward::Dummy => {}
+            OutboundForward::Deliver {
+                slot,
+                block,
+                parcel,
+            } => self.deliver(base, number, slot, (block, parcel)),
+            OutboundForward::SpurOpen {
+                slot,
+                node,
+                addr,
+                key,
+            } => {
+                let key = *key;
+                let Some(end) = self.outbound_end(number) else {
+                    return;
+                };
+                if let Some(spur) = end.slot(slot)
+                    && spur.key == key
+                {
+                    if matches!(spur.state, SpurState::Up(_) | SpurState::Local) {
+                        end.say(slot, key, true);
+                    }
+                    return;
+                }
+                let allowed = end.may_open(now.at);
+                self.close_spur(base, number, slot);
+                if !allowed || !addr.is_allowed(Reach::of(base.lan)) {
+                    self.say(number, slot, key, false);
+                    return;
+                }
+                self.open_spur(base, number, slot, node, addr, key);
+            }
+        }
+    }
+
+    fn open_spur(
+        &mut self,
+        base: &mut Base,
+        number: u64,
+        slot: u8,
+        node: NodeId,
+        addr: Address,
+        key: crate::crypto::curve::Point,
+    ) {
+        let peer = Peer {
+            node,
+            addr: addr.socket(),
+        };
+        let state = if node == base.id {
+            if !self.intro.spur_open(SpurKey::Local(number, slot), &key) {
+                self.say(number, slot, key, false);
+                return;
+            }
+            SpurState::Local
+        } else {
+            self.next_dial += 1;
+            self.dials.insert(self.next_dial, (number, slot));
+            base.out(CircuitOutput::DialSpur {
+                handle: self.next_dial,
+                peer,
+            });
+            SpurState::Dialling(self.next_dial)
+        };
+        let Some(end) = self.outbound_end(number) else {
+            return;
+        };
+        end.slots[usize::from(slot % SPUR_SLOTS)] = Some(SpurSlot {
+            key,
+            peer,
+            state,
+            early: Default::default(),
+        });
+        if state == SpurState::Local {
+            end.say(slot, key, true);
+        }
+    }
+
+    fn outbound_end(&mut self, number: u64) -> Option<&mut super::end::OutboundEnd> {
+        match &mut self.circuits.get_mut(&number)?.end.as_mut()?.role {
+            Role::Outbound(end) => Some(end),
+            Role::Inbound(_) | Role::Utility(_) => None,
+        }
+    }
+
+    fn say(&mut self, number: u64, slot: u8, key: crate::crypto::curve::Point, up: bool) {
+        if let Some(end) = self.outbound_end(number) {
+            end.say(slot, key, up);
+        }
+    }
+
+    fn deliver(&mut self, base: &mut Base, number: u64, slot: u8, delivery: Delivery) {
+        let Some(spur) = self.outbound_end(number).and_then(|end| end.slot(slot)) else {
+            return;
+        };
+        match spur.state {
+            SpurState::Local => {
+                self.intro
+                    .deliver(SpurKey::Local(number, slot), &delivery.0, delivery.1)
+            }
+            SpurState::Up(assoc) => {
+                base.raw(
+                    assoc,
+                    SpurBody::Deliver {
+                        block: delivery.0,
+                        parcel: delivery.1,
+                    }
+                    .encode(),
+                );
+            }
+            SpurState::Dialling(_) | SpurState::Opening(_) => {
+                if spur.early.len() < MAX_EARLY {
+                    spur.early.push_back(delivery);
+                }
+            }
+        }
+    }
+
+    /// Ends the spur in a slot. Nothing is said to the origin.
+    fn close_spur(&mut self, base: &mut Base, number: u64, slot: u8) {
+        let Some(end) = self.outbound_end(number) else {
+            return;
+        };
+        let Some(spur) = end.slots.get_mut(usize::from(slot)).and_then(Option::take) else {
+            return;
+        };
+        base.timers.clear(Timer::SpurOpen(number, slot));
+        match spur.state {
+            SpurState::Local => self.intro.spur_gone(SpurKey::Local(number, slot)),
+            SpurState::Dialling(handle) => {
+                self.dials.remove(&handle);
+            }
+            SpurState::Opening(assoc) | SpurState::Up(assoc) => {
+                self.outgoing.remove(&assoc);
+                base.out(CircuitOutput::CloseSpur { assoc });
+            }
+        }
+    }
+
+    /// The association that a `DialSpur` became.
+    pub fn spur_dialling(&mut self, base: &mut Base, handle: u64, assoc: AssocId) {
+        let Some((number, slot)) = self.dials.remove(&handle) else {
+            base.out(CircuitOutput::CloseSpur { assoc });
+            return;
+        };
+        if let Some(spur) = self.outbound_end(number).and_then(|end| end.slot(slot)) {
+            spur.state = SpurState::Opening(assoc);
+            self.outgoing.insert(assoc, (number, slot));
+        }
+    }
+
+    pub fn spur_up(
+        &mut self,
+        base: &mut Base,
+        now: Now,
+        assoc: AssocId,
+        peer: Peer,
+        dialled: bool,
+    ) {
+        if !dialled {
+            if self.incoming.len() >= MAX_SPURS {
+                base.out(CircuitOutput::CloseSpur { assoc });
+            } else {
+                self.incoming.insert(assoc, peer.addr);
+            }
+            return;
+        }
+        match self.outgoing.get(&assoc) {
+            Some((number, slot)) => self.spur_open(base, now, *number, *slot),
+            None => base.out(CircuitOutput::CloseSpur { assoc }),
+        }
+    }
+
+    /// Says, and says again until answered, which key the spur's cookie blocks are sealed under.
+    pub fn spur_open(&mut self, base: &mut Base, now: Now, number: u64, slot: u8) {
+        let Some(spur) = self.outbound_end(number).and_then(|end| end.slot(slot)) else {
+            return;
+        };
+        if let SpurState::Opening(assoc) = spur.state {
+            base.raw(assoc, SpurBody::Open { key: spur.key }.encode());
+            base.timers.set(
+                Timer::SpurOpen(number, slot),
+                now.at.after_seconds(SPUR_OPEN_SECONDS),
+            );
+        }
+    }
+
+    /// A spur's association is gone or was never made.
+    pub fn spur_down(&mut self, base: &mut Base, assoc: AssocId) {
+        if self.incoming.remove(&assoc).is_some() {
+            self.intro.spur_gone(SpurKey::Link(assoc));
+        }
+        if let Some((number, slot)) = self.outgoing.remove(&assoc) {
+            base.timers.clear(Timer::SpurOpen(number, slot));
+            if let Some(end) = self.outbound_end(number)
+                && let Some(spur) = end.slots.get_mut(usize::from(slot)).and_then(Option::take)
+            {
+                end.say(slot, spur.key, false);
+            }
+        }
+    }
+
+    pub fn spur_body(&mut self, base: &mut Base, assoc: AssocId, body: &[u8; BODY]) {
+        let Ok(body) = SpurBody::decode(body) else {
+            self.refused += 1;
+            return;
+        };
+        if let Some((number, slot)) = self.outgoing.get(&assoc).copied() {
+            let Some(end) = self.outbound_end(number) else {
+                return;
+            };
+            match body {
+                SpurBody::Opened => {
+                    let Some(spur) = end.slot(slot) else { return };
+                    if let SpurState::Opening(_) = spur.state {
+                        spur.state = SpurState::Up(assoc);
+                        let (key, early) = (spur.key, std::mem::take(&mut spur.early));
+                        end.say(slot, key, true);
+                        base.timers.clear(Timer::SpurOpen(number, slot));
+                        early
+                            .into_iter()
+                            .for_each(|delivery| self.deliver(base, number, slot, delivery));
+                    }
+                }
+                SpurBody::Return { parcel } => end.push(OutboundBack::Returned { slot, parcel }),
+                SpurBody::Open { .. } | SpurBody::Deliver { .. } => self.refused += 1,
+            }
+        } else if self.incoming.contains_key(&assoc) {
+            match body {
+                SpurBody::Open { key } => {
+                    if self.intro.spur_open(SpurKey::Link(assoc), &key) {
+                        base.raw(assoc, SpurBody::Opened.encode());
+                    }
+                }
+                SpurBody::Deliver { block, parcel } => {
+                    self.intro.deliver(SpurKey::Link(assoc), &block, parcel)
+                }
+                SpurBody::Opened | SpurBody::Return { .. } => self.refused += 1,
+            }
+        }
+    }
+
+    fn inbound(&mut self, base: &mut Base, now: Now, number: u64, command: InboundForward) {
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        let Some(Role::Inbound(end)) = circuit.end.as_mut().map(|end| &mut end.role) else {
+            return;
+        };
+        match (command, end.cookie) {
+            (InboundForward::Dummy, _) => {}
+            (InboundForward::Establish { cookie }, old) => {
+                if old.is_none_or(|old| old == cookie)
+                    && self.intro.establish(now.at, number, cookie)
+                {
+                    end.cookie = Some(cookie);
+                    end.confirm = true;
+                }
+            }
+            (
+                InboundForward::Tokens {
+                    generation,
+                    index,
+                    cells,
+                    tokens,
+                },
+                Some(cookie),
+            ) => {
+                self.intro.tokens(&cookie, generation, index, cells, tokens);
+            }
+            (InboundForward::Answer { spur, parcel }, Some(cookie)) => match self
+                .intro
+                .answer(&cookie, spur)
+            {
+                Some(SpurKey::Link(assoc)) => base.raw(assoc, SpurBody::Return { parcel }.encode()),
+                Some(SpurKey::Local(at, slot)) => {
+                    if let Some(end) = self.outbound_end(at) {
+                        end.push(OutboundBack::Returned { slot, parcel });
+                    }
+                }
+                None => {}
+            },
+            (InboundForward::Tokens { .. } | InboundForward::Answer { .. }, None) => {
+                self.refused += 1
+            }
+        }
+    }
+
+    fn utility(&mut self, base: &mut Base, now: Now, number: u64, command: UtilityForward) {
+        let UtilityForward::Query { node, addr, sealed } = command else {
+            return;
+        };
+        if node == base.id {
+            let key = base.key.clone();
+            if let Some((token, request)) = self.forwarder.query_own(now.at, &key, number, &sealed)
+            {
+                base.out(CircuitOutput::Ask { token, request });
+            }
+            return;
+        }
+        if !addr.is_allowed(Reach::of(base.lan)) {
+            return;
+        }
+        let to = Peer {
+            node,
+            addr: addr.socket(),
+        };
+        if let Some(body) = self.forwarder.query(now.at, number, to, &sealed) {
+            base.out(CircuitOutput::Contact { to, body });
+        }
+    }
+
+    /// A body of kind 0x40 or above came over a contact session.
+    pub fn contact(&mut self, base: &mut Base, from: Peer, body: &[u8; BODY]) {
+        for (to, body) in self.forwarder.heard(from.addr) {
+            base.out(CircuitOutput::Contact { to, body });
+        }
+        match body[0] {
+            super::forward::REQUEST => {
+                let key = base.key.clone();
+                if let Some((token, request)) = self.forwarder.request(&key, from, body) {
+                    base.out(CircuitOutput::Ask { token, request });
+                }
+            }
+            super::forward::ANSWER => {
+                let answered = self.forwarder.answer(from, body);
+                self.bring(base, answered);
+            }
+            _ => self.refused += 1,
+        }
+    }
+
+    /// The store's answer to an `Ask`.
+    pub fn answered(&mut self, base: &mut Base, token: u64, answer: &[u8; QUERY]) {
+        let key = base.key.clone();
+        let answered = self.forwarder.answered(&key, token, answer);
+        self.bring(base, answered);
+    }
+
+    fn bring(&mut self, base: &mut Base, answered: Option<Answered>) {
+        match answered {
+            Some(Answered::Send { to, body }) => base.out(CircuitOutput::Contact { to, body }),
+            Some(Answered::Circuit {
+                circuit,
+                asked,
+                sealed,
+            }) => {
+                if let Some(Role::Utility(end)) = self
+                    .circuits
+                    .get_mut(&circuit)
+                    .and_then(|circuit| circuit.end.as_mut())
+                    .map(|end| &mut end.role)
+                {
+                    end.push(UtilityBack::QueryAnswer { asked, sealed });
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// An end's clock.
+    pub fn tick(&mut self, base: &mut Base, now: Now, number: u64) {
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        let Some(end) = circuit.end.as_mut() else {
+            return;
+        };
+        let command = end
+            .pace
+            .tick(now.at)
+            .then(|| end.next(now.at, &mut self.intro));
+        base.timers.set(Timer::EndTick(number), end.pace.next());
+        if let Some(command) = command {
+            self.reply(base, number, &command);
+        }
+    }
+
+    /// A cell is due and missing in this direction: a random one goes instead, so that a gap does not travel through the circuit.
+    pub fn refill(&mut self, base: &mut Base, now: Now, number: u64, direction: Direction) {
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
+        let (last, rate, to) = match direction {
+            Direction::Forward => (
+                &mut circuit.last_forward,
+                circuit.rates.forward_rate(),
+                circuit.next,
+            ),
+            Direction::Back => (
+                &mut circuit.last_back,
+                circuit.rates.back_rate(),
+                circuit.next.is_some().then_some(circuit.prev),
+            ),
+        };
+        let gaps = REFILL_GAPS / rate;
+        if last.after_seconds(gaps) <= now.at {
+            *last = now.at;
+            if let Some(to) = to {
+                let random: [u8; BLOCK] = base.random.bytes();
+                base.send(to, &random);
+            }
+        }
+        base.timers
+            .set(Timer::Refill(number, direction), last.after_seconds(gaps));
+    }
+
+    pub fn silence(&mut self, base: &mut Base, now: Now, number: u64) {
+        let Some(circuit) = self.circuits.get(&number) else {
+            return;
+        };
+        let until = circuit.heard.after_seconds(circuit.silence());
+        if until <= now.at {
+            self.close(base, number, None);
+        } else {
+            base.timers.set(Timer::RelaySilence(number), until);
+        }
+    }
+
+    /// The neighbour on one side says that the circuit is gone.
+    pub fn closed(&mut self, base: &mut Base, number: u64, by: (AssocId, u32)) {
+        let extending = self
+            .circuits
+            .get(&number)
+            .and_then(|circuit| circuit.extending.as_ref())
+            .map(|e| e.to);
+        if extending == Some(by) {
+            self.extend_failed(base, number);
+        } else {
+            self.close(base, number, Some(by));
+        }
+    }
+
+    /// Takes a circuit down and tells the sides, except the one that said so.
+    fn close(&mut self, base: &mut Base, number: u64, told_by: Option<(AssocId, u32)>) {
+        for slot in 0..SPUR_SLOTS {
+            self.close_spur(base, number, slot);
+        }
+        let Some(circuit) = self.circuits.remove(&number) else {
+            return;
+        };
+        self.intro.circuit_gone(number);
+        self.forwarder.circuit_gone(number);
+        for timer in [
+            Timer::RelaySilence(number),
+            Timer::RelayExtend(number),
+            Timer::EndTick(number),
+            Timer::Refill(number, Direction::Forward),
+            Timer::Refill(number, Direction::Back),
+        ] {
+            base.timers.clear(timer);
+        }
+        for side in [
+            Some(circuit.prev),
+            circuit.next,
+            circuit.extending.map(|e| e.to),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            base.routes.remove(&side);
+            if told_by != Some(side) {
+                base.close(side);
+            }
+        }
+    }
+
+    /// A shaped link is gone: so is every circuit over it.
+    pub fn link_down(&mut self, base: &mut Base, assoc: AssocId) {
+        let over: Vec<u64> = self
+            .circuits
+            .iter()
+            .filter(|(_, circuit)| {
+                circuit.prev.0 == assoc || circuit.next.is_some_and(|next| next.0 == assoc)
+            })
+            .map(|(number, _)| *number)
+            .collect();
+        over.into_iter()
+            .for_each(|number| self.close(base, number, None));
+        let extending: Vec<u64> = self
+            .circuits
+            .iter()
+            .filter(|(_, circuit)| circuit.extending.as_ref().is_some_and(|e| e.to.0 == assoc))
+            .map(|(number, _)| *number)
+            .collect();
+        extending
+            .into_iter()
+            .for_each(|number| self.extend_failed(base, number));
+    }
+
+    /// For each relayed circuit, every address that this node's state ties to it.
+    pub fn addresses(&self, base: &Base) -> Vec<Vec<SocketAddr>> {
+        let link = |side: (AssocId, u32)| base.links.get(&side.0).map(|link| link.peer.addr);
+        self.circuits
+            .iter()
+            .map(|(number, circuit)| {
+                let mut found: Vec<SocketAddr> = [Some(circuit.prev), circuit.next]
+                    .into_iter()
+                    .flatten()
+                    .filter_map(link)
+                    .collect();
+                found.extend(circuit.end.iter().flat_map(End::addresses));
+                found.extend(self.forwarder.addresses_of(*number));
+                found
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::keys::NodeKey;
+    use crate::crypto::random::{Stream, Streams};
+    use crate::node::circuit::CircuitStreams;
+    use crate::node::circuit::base::Shaped;
+    use crate::node::link::BodyKind;
+    use crate::wire::class::Class;
+    use std::sync::Arc;
+
+    fn relay() -> (Base, Relays, Stream) {
+        let streams = Streams::from_seed([1; 32]);
+        let mut random = Stream::from_seed([2; 32]);
+        let key = Arc::new(NodeKey::generate(&mut random));
+        let mut base = Base::new(Class::Normal, true, key, CircuitStreams::of(&streams));
+        let peer = Peer {
+            node: NodeKey::generate(&mut random).id(),
+            addr: SocketAddr::from(([127, 0, 0, 1], 7)),
+        };
+        base.links.insert(
+            AssocId(1),
+            Shaped {
+                peer,
+                dialled: true,
+                rate: 6.0,
+            },
+        );
+        let relays = Relays::new(&base, CookieKey::generate(&mut random));
+        (base, relays, random)
+    }
+
+    fn ask(
+        base: &mut Base,
+        relays: &mut Relays,
+        random: &mut Stream,
+        id: u32,
+        rates: Rates,
+    ) -> bool {
+        let asked = hop::Asked::new(base.id, rates, random);
+        let block = hop::fill(asked.head(), random);
+        relays.create(base, Now::default(), (AssocId(1), id), &block);
+        match base.poll() {
+            Some(CircuitOutput::Send { kind, body, .. }) => {
+                let mut block = [0; BLOCK];
+                block.copy_from_slice(&body[4..]);
+                kind == BodyKind::Circuit && asked.finish(&hop::head(&block)).is_ok()
+            }
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn a_relay_refuses_what_does_not_fit_the_link() {
+        let (mut base, mut relays, mut random) = relay();
+        // 6 cells a second: 3.6 for answers.
+        let taken: Vec<bool> = (0..6)
+            .map(|id| {
+                ask(
+                    &mut base,
+                    &mut relays,
+                    &mut random,
+                    id,
+                    Rates::new(0.1, 0.7),
+                )
+            })
+            .collect();
+        assert_eq!(taken, [true, true, true, true, true, false]);
+        assert!((relays.load(AssocId(1)) - 3.5).abs() < 1e-9);
+        assert!(
+            ask(&mut base, &mut relays, &mut random, 9, Rates::new(5.0, 0.1)),
+            "what it asks for is what counts"
+        );
+    }
+
+    #[test]
+    fn a_block_that_is_no_create_is_answered_by_silence() {
+        let (mut base, mut relays, mut random) = relay();
+        for id in 0..50 {
+            relays.create(&mut base, Now::default(), (AssocId(1), id), &random.bytes());
+        }
+        assert!(base.poll().is_none());
+        assert_eq!(relays.count(), 0);
+    }
+
+    #[test]
+    fn circuits_go_down_with_their_link_and_leave_nothing() {
+        let (mut base, mut relays, mut random) = relay();
+        assert!(ask(
+            &mut base,
+            &mut relays,
+            &mut random,
+            1,
+            Rates::new(0.1, 0.1)
+        ));
+        base.links.remove(&AssocId(1));
+        relays.link_down(&mut base, AssocId(1));
+        assert_eq!(relays.count(), 0);
+        assert!(base.routes.is_empty());
+        assert_eq!(base.timers.next(), Moment::NEVER);
+    }
+}

@@ -1,0 +1,334 @@
+//! The four spurs of an own outbound circuit, as their origin sees them.
+//!
+//! A spur is born when the slot's last one ends, on the slot's own clock; a waiting contact then takes the place of the random target
+//! that was drawn all the same. So when spurs come and go says nothing about whom they serve. Not here: the link itself, which the
+//! circuit's end holds (`relay`).
+
+use std::collections::BTreeSet;
+
+use super::cookie::CookieSealer;
+use super::pool::Pool;
+use crate::crypto::curve::Point;
+use crate::crypto::keys::Ephemeral;
+use crate::crypto::random::Stream;
+use crate::node::person::{ContactTag, SpurTarget};
+use crate::wire::address::Address;
+use crate::wire::circuit::{OutboundForward, SPUR_SLOTS};
+use crate::wire::class::Class;
+use crate::wire::peer::Peer;
+use crate::wire::size::PARCEL;
+use crate::wire::time::Moment;
+
+/// Seconds over which the first spurs of a circuit are spread.
+fn first_within(class: Class) -> f64 {
+    match class {
+        Class::Fast => 10.0,
+        Class::Normal => 30.0,
+    }
+}
+/// Mean life in seconds of the spurs born in a circuit's first `YOUNG_SECONDS`: a contact that begins to wait soon after a start is
+/// reached in seconds. Always, whoever waits.
+const YOUNG_LIFE: f64 = 15.0;
+const YOUNG_SECONDS: f64 = 90.0;
+/// A contact whose spur ends within so many seconds may have the next one already.
+const OVERLAP_SECONDS: f64 = 8.0;
+/// No spur is shorter than its own opening.
+const SHORTEST_LIFE: f64 = 2.0;
+/// Seconds without word from the end until it is told again, and how often.
+const AGAIN_SECONDS: f64 = 8.0;
+const TELLS: u8 = 3;
+
+enum State {
+    /// The end is to be told.
+    Telling {
+        tells: u8,
+        at: Moment,
+    },
+    Up,
+    /// The end could not make it. The slot waits for its clock.
+    Failed,
+}
+
+struct Spur {
+    key: Point,
+    target: Peer,
+    contact: Option<(ContactTag, CookieSealer)>,
+    state: State,
+}
+
+struct Slot {
+    /// Draws lives, offsets and random targets; nothing else touches it.
+    clock: Stream,
+    ends: Moment,
+    spur: Option<Spur>,
+}
+
+pub(super) struct Spurs {
+    class: Class,
+    young_until: Moment,
+    slots: [Slot; SPUR_SLOTS as usize],
+    crypto: Stream,
+    /// Where the next look for something to tell starts.
+    turn: u8,
+}
+
+impl Spurs {
+    /// The clock is the circuit's own; `crypto` makes throwaway keys.
+    pub fn new(class: Class, clock: &Stream, crypto: Stream) -> Spurs {
+        let slot = |n: u8| Slot {
+            clock: clock.fork("spur slot", &[n]),
+            ends: Moment(0),
+            spur: None,
+        };
+        Spurs {
+            class,
+            young_until: Moment(0),
+            slots: [slot(0), slot(1), slot(2), slot(3)],
+            crypto,
+            turn: 0,
+        }
+    }
+
+    /// When each slot's first spur is born. Asked once, when the circuit is ready.
+    pub fn births(&mut self, now: Moment) -> [Moment; SPUR_SLOTS as usize] {
+        let within = first_within(self.class);
+        self.young_until = now.after_seconds(YOUNG_SECONDS);
+        std::array::from_fn(|n| now.after_seconds(self.slots[n].clock.unit() * within))
+    }
+
+    /// A slot's spur is over; another is born. Gives the moment of its end.
+    pub fn birth(&mut self, now: Moment, slot: u8, pool: &Pool, wanted: &[SpurTarget]) -> Moment {
+        let served: BTreeSet<ContactTag> = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(n, held)| {
+                *n != usize::from(slot) && held.ends > now.after_seconds(OVERLAP_SECONDS)
+            })
+            .filter_map(|(_, slot)| slot.spur.as_ref()?.contact.as_ref().map(|(tag, _)| *tag))
+            .collect();
+        let mean = if now < self.young_until {
+            YOUNG_LIFE
+        } else {
+            self.class.spur_life()
+        };
+        let Some(slot) = self.slots.get_mut(usize::from(slot)) else {
+            return Moment::NEVER;
+        };
+        // Drawn in any case, so that a waiting contact shifts nothing.
+        let life = slot.clock.exponential(mean).max(SHORTEST_LIFE);
+        let random = pool.random(&mut slot.clock);
+        let throwaway = Ephemeral::generate(&mut self.crypto);
+        let real = wanted
+            .iter()
+            .filter(|target| !served.contains(&target.contact))
+            .find_map(|target| {
+                let sealer =
+                    CookieSealer::new(&throwaway, &target.cookie_key, target.credential).ok()?;
+                Some((
+                    Peer {
+                        node: target.node,
+                        addr: target.addr,
+                    },
+                    Some((target.contact, sealer)),
+                ))
+            });
+        slot.spur = real
+            .or(random.map(|peer| (peer, None)))
+            .map(|(target, contact)| Spur {
+                key: *throwaway.public(),
+                target,
+                contact,
+                state: State::Telling { tells: 0, at: now },
+            });
+        slot.ends = now.after_seconds(life);
+        slot.ends
+    }
+
+    /// What the end is to be told about spurs now, if anything.
+    pub fn tell(&mut self, now: Moment) -> Option<OutboundForward> {
+        for step in 0..SPUR_SLOTS {
+            let at = (self.turn + step) % SPUR_SLOTS;
+            let Some(spur) = &mut self.slots[usize::from(at)].spur else {
+                continue;
+            };
+            let State::Telling { tells, at: when } = &mut spur.state else {
+                continue;
+            };
+            if *when > now {
+                continue;
+            }
+            if *tells >= TELLS {
+                spur.state = State::Failed;
+                continue;
+            }
+            *tells += 1;
+            *when = now.after_seconds(AGAIN_SECONDS);
+            self.turn = at + 1;
+            let addr = Address::from(spur.target.addr);
+            return Some(OutboundForward::SpurOpen {
+                slot: at,
+                node: spur.target.node,
+                addr,
+                key: Box::new(spur.key),
+            });
+        }
+        None
+    }
+
+    /// The end said how a spur is.
+    pub fn state(&mut self, slot: u8, key: &Point, up: bool) {
+        if let Some(spur) = self
+            .slots
+            .get_mut(usize::from(slot))
+            .and_then(|slot| slot.spur.as_mut())
+            && spur.key == *key
+        {
+            spur.state = if up { State::Up } else { State::Failed };
+        }
+    }
+
+    /// Contacts with a spur that is up.
+    pub fn up(&self) -> impl Iterator<Item = ContactTag> {
+        self.slots.iter().filter_map(|slot| match &slot.spur {
+            Some(Spur {
+                contact: Some((tag, _)),
+                state: State::Up,
+                ..
+            }) => Some(*tag),
+            _ => None,
+        })
+    }
+
+    /// The contact that a spur's slot serves.
+    pub fn contact(&self, slot: u8) -> Option<ContactTag> {
+        self.slots
+            .get(usize::from(slot))?
+            .spur
+            .as_ref()?
+            .contact
+            .as_ref()
+            .map(|(tag, _)| *tag)
+    }
+
+    /// A real delivery to this contact, if it has a spur that is up.
+    pub fn deliver(
+        &mut self,
+        contact: ContactTag,
+        parcel: Box<[u8; PARCEL]>,
+    ) -> Option<OutboundForward> {
+        // Two for a moment, when the next spur is there before the last one ends: the one that stays longer.
+        let fits = |held: &Slot| matches!(&held.spur, Some(Spur { contact: Some((tag, _)), state: State::Up, .. }) if *tag == contact);
+        let (slot, held) = self
+            .slots
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, held)| fits(held))
+            .max_by_key(|(_, held)| held.ends)?;
+        let (_, sealer) = held.spur.as_mut()?.contact.as_mut()?;
+        let block = sealer.seal(&parcel);
+        Some(OutboundForward::Deliver {
+            slot: slot as u8,
+            block,
+            parcel,
+        })
+    }
+
+    /// A delivery that carries nothing: random bytes to a random spur that is up. The end cannot tell it from a real one.
+    pub fn dummy(&self, chaff: &mut Stream) -> OutboundForward {
+        let up: Vec<u8> = (0..SPUR_SLOTS)
+            .filter(|slot| {
+                let spur = &self.slots[usize::from(*slot)].spur;
+                spur.as_ref()
+                    .is_some_and(|spur| matches!(spur.state, State::Up))
+            })
+            .collect();
+        // The same draws whatever is up.
+        let (pick, block, parcel) = (
+            chaff.below(u64::from(SPUR_SLOTS) * 3),
+            chaff.bytes(),
+            chaff.bytes(),
+        );
+        match up.get(pick as usize % up.len().max(1)) {
+            Some(slot) => OutboundForward::Deliver {
+                slot: *slot,
+                block: Box::new(block),
+                parcel: Box::new(parcel),
+            },
+            None => OutboundForward::Dummy,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::keys::{CookieKey, NodeKey};
+    use crate::wire::position::Position;
+
+    fn bench() -> (Spurs, Pool, SpurTarget, Stream) {
+        let mut random = Stream::from_seed([8; 32]);
+        let mut pool = Pool::new(NodeKey::generate(&mut random).id());
+        let addr = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
+        for _ in 0..8 {
+            let node = NodeKey::generate(&mut random).id();
+            pool.insert(Peer { node, addr }, Position(random.bytes()));
+        }
+        let target = SpurTarget {
+            contact: ContactTag(5),
+            node: NodeKey::generate(&mut random).id(),
+            addr,
+            cookie_key: *CookieKey::generate(&mut random).public(),
+            credential: [1; 16],
+        };
+        let spurs = Spurs::new(
+            Class::Fast,
+            &random.fork("clock", b""),
+            random.fork("crypto", b""),
+        );
+        (spurs, pool, target, random)
+    }
+
+    #[test]
+    fn lives_are_the_same_whether_a_contact_waits_or_not() {
+        let run = |wanted: bool| -> Vec<Moment> {
+            let (mut spurs, pool, target, _) = bench();
+            let wants = if wanted { vec![target] } else { Vec::new() };
+            (0..40u8)
+                .map(|n| spurs.birth(Moment(u64::from(n) * 1_000_000), n % 4, &pool, &wants))
+                .collect()
+        };
+        assert_eq!(run(false), run(true));
+    }
+
+    #[test]
+    fn a_waiting_contact_takes_one_slot_and_gets_deliveries_once_it_is_up() {
+        let (mut spurs, pool, target, _) = bench();
+        for slot in 0..4 {
+            // A slot whose spur is about to end does not count as serving.
+            while spurs.birth(Moment(0), slot, &pool, &[target])
+                < Moment(0).after_seconds(OVERLAP_SECONDS)
+            {}
+        }
+        let mut told = Vec::new();
+        while let Some(OutboundForward::SpurOpen {
+            slot, node, key, ..
+        }) = spurs.tell(Moment(0))
+        {
+            told.push((slot, node, *key));
+        }
+        let to_contact: Vec<_> = told
+            .iter()
+            .filter(|(_, node, _)| *node == target.node)
+            .collect();
+        assert_eq!((told.len(), to_contact.len()), (4, 1));
+        let parcel = Box::new([2; PARCEL]);
+        assert!(spurs.deliver(target.contact, parcel.clone()).is_none());
+        let (slot, _, key) = *to_contact[0];
+        spurs.state(slot, &key, true);
+        assert_eq!(spurs.up().collect::<Vec<_>>(), [target.contact]);
+        assert!(
+            matches!(spurs.deliver(target.contact, parcel), Some(OutboundForward::Deliver { slot: s, .. }) if s == slot)
+        );
+    }
+}

@@ -1,0 +1,903 @@
+//! What a circuit carries: the blocks that create it and the commands between its origin and its end.
+//!
+//! Commands are closed lists, one per channel and direction: a command that does not belong to a channel cannot be parsed there, so an end
+//! never has to ask itself whether something makes sense. Not here: the seals around the commands (`crypto::onion`), and what they do.
+
+use crate::crypto::curve::Point;
+use crate::crypto::id::NodeId;
+use crate::wire::address::Address;
+use crate::wire::codec::{Malformed, Reader};
+use crate::wire::size::{ADDRESS, BODY, COMMAND, END, END_DATA, NEIGHBOUR, PARCEL, POINT, SEALED};
+
+/// What a CREATE block says; the rest of the 460 bytes is random. `mac 16 | iv 16 | T 33 masked | rates 4 masked`.
+pub const CREATE_HEAD: usize = 16 + 16 + POINT + 4;
+/// What a CREATED block says; the rest is random. `Y 33 masked | confirmation 16`.
+pub const CREATED_HEAD: usize = POINT + 16;
+/// Cookie block in front of a live delivery, sealed to the intro point.
+pub const COOKIE_BLOCK: usize = POINT;
+/// Slots for spurs at the end of an outbound circuit.
+pub const SPUR_SLOTS: u8 = 4;
+/// Tokens in one cell: 26 x 16 bytes and a header of 4 fill 420 of 433.
+pub const TOKENS_A_CELL: usize = 26;
+/// Cells of one generation of tokens: 16 x 26 = 416 contacts' tokens.
+pub const TOKEN_CELLS: u8 = 16;
+/// Neighbours named in one answer.
+pub const NEIGHBOURS_AN_ANSWER: usize = 2;
+
+const _: () = {
+    assert!(COOKIE_BLOCK + PARCEL == END_DATA);
+    assert!(4 + TOKENS_A_CELL * 16 <= END_DATA);
+    assert!(2 + NEIGHBOURS_AN_ANSWER * (1 + NEIGHBOUR) <= END_DATA);
+    assert!(POINT + CREATE_HEAD <= END_DATA);
+    assert!(1 + POINT + ADDRESS + POINT <= END_DATA);
+};
+
+/// Steady cells per second of a circuit in hundredths, as CREATE names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// From the origin to the end.
+    pub forward: u16,
+    /// From the end to the origin.
+    pub back: u16,
+}
+
+impl Rates {
+    /// The fastest circuit there is: 60 cells a second. Faster is nobody's class.
+    pub const MAX: u16 = 6000;
+
+    /// Rates in cells per second; below 0.01 counts as 0.01.
+    pub fn new(forward: f64, back: f64) -> Rates {
+        let hundredths =
+            |rate: f64| (rate * 100.0).round().clamp(1.0, f64::from(Rates::MAX)) as u16;
+        Rates {
+            forward: hundredths(forward),
+            back: hundredths(back),
+        }
+    }
+
+    pub fn forward_rate(self) -> f64 {
+        f64::from(self.forward) / 100.0
+    }
+
+    pub fn back_rate(self) -> f64 {
+        f64::from(self.back) / 100.0
+    }
+
+    pub fn encode(self) -> [u8; 4] {
+        let (f, b) = (self.forward.to_be_bytes(), self.back.to_be_bytes());
+        [f[0], f[1], b[0], b[1]]
+    }
+
+    pub fn decode(bytes: [u8; 4]) -> Result<Rates, Malformed> {
+        let forward = u16::from_be_bytes([bytes[0], bytes[1]]);
+        let back = u16::from_be_bytes([bytes[2], bytes[3]]);
+        let fits = |rate: u16| (1..=Rates::MAX).contains(&rate);
+        if fits(forward) && fits(back) {
+            Ok(Rates { forward, back })
+        } else {
+            Err(malformed("rates"))
+        }
+    }
+}
+
+/// What the last hop of a circuit is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Channel {
+    /// The end holds spurs and delivers parcels.
+    Outbound,
+    /// The end is an intro point.
+    Inbound,
+    /// The end carries sealed queries to nodes of the DHT.
+    Utility,
+}
+
+impl Channel {
+    fn code(self) -> u8 {
+        match self {
+            Channel::Outbound => 1,
+            Channel::Inbound => 2,
+            Channel::Utility => 3,
+        }
+    }
+
+    fn from_code(code: u8) -> Result<Channel, Malformed> {
+        match code {
+            1 => Ok(Channel::Outbound),
+            2 => Ok(Channel::Inbound),
+            3 => Ok(Channel::Utility),
+            _ => Err(malformed("channel")),
+        }
+    }
+}
+
+/// Command bytes. Public for the tests that try each one on each channel.
+pub mod code {
+    pub const DUMMY: u8 = 0x00;
+    pub const NEIGHBOURS: u8 = 0x01;
+    pub const NEIGHBOURS_ANSWER: u8 = 0x02;
+    pub const EXTEND: u8 = 0x03;
+    pub const EXTENDED: u8 = 0x04;
+    pub const REFUSED: u8 = 0x05;
+    pub const BEGIN: u8 = 0x06;
+    pub const BEGUN: u8 = 0x07;
+    /// 0x10 to 0x13: one code a slot, because a delivery fills its cell to the last byte.
+    pub const DELIVER: u8 = 0x10;
+    pub const SPUR_OPEN: u8 = 0x14;
+    /// 0x18 to 0x1b, as `DELIVER`.
+    pub const RETURNED: u8 = 0x18;
+    pub const SPUR_STATE: u8 = 0x1c;
+    pub const ESTABLISH: u8 = 0x20;
+    pub const TOKENS: u8 = 0x21;
+    pub const ANSWER: u8 = 0x22;
+    pub const ESTABLISHED: u8 = 0x28;
+    pub const ARRIVED: u8 = 0x29;
+    pub const QUERY: u8 = 0x30;
+    pub const QUERY_ANSWER: u8 = 0x38;
+}
+
+/// Origin to the circuit's present last hop, while the circuit is built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BuildForward {
+    /// Name the neighbours at these places of your list (taken modulo its length).
+    Neighbours { ask: [u8; NEIGHBOURS_AN_ANSWER] },
+    /// Take one more hop, over a shaped link you have to this node.
+    Extend {
+        node: NodeId,
+        create: Box<[u8; CREATE_HEAD]>,
+    },
+    /// You are the end; this is what for. From now on your clock runs.
+    Begin { channel: Channel },
+}
+
+/// The present last hop to the origin, while the circuit is built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BuildBack {
+    /// How many neighbours there are, and those asked for: the index and the link certificate.
+    Neighbours {
+        total: u8,
+        named: Vec<(u8, Box<[u8; NEIGHBOUR]>)>,
+    },
+    Extended {
+        created: Box<[u8; CREATED_HEAD]>,
+    },
+    /// No link to that node, no room, or it did not answer.
+    Refused,
+    Begun {
+        channel: Channel,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutboundForward {
+    Dummy,
+    /// Put these bytes on the spur in this slot.
+    Deliver {
+        slot: u8,
+        block: Box<[u8; COOKIE_BLOCK]>,
+        parcel: Box<[u8; PARCEL]>,
+    },
+    /// Replace the spur in this slot by one to this node; `key` is its throwaway key.
+    SpurOpen {
+        slot: u8,
+        node: NodeId,
+        addr: Address,
+        key: Box<Point>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutboundBack {
+    Dummy,
+    Returned {
+        slot: u8,
+        parcel: Box<[u8; PARCEL]>,
+    },
+    /// The spur of this throwaway key took up its work, or failed.
+    SpurState {
+        slot: u8,
+        key: Point,
+        up: bool,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InboundForward {
+    Dummy,
+    /// Parcels that show this cookie are for me.
+    Establish {
+        cookie: [u8; 16],
+    },
+    /// Cell `index` of `cells` of a generation of tokens; always full (random ones fill it).
+    Tokens {
+        generation: u16,
+        index: u8,
+        cells: u8,
+        tokens: Vec<[u8; 16]>,
+    },
+    Answer {
+        spur: u32,
+        parcel: Box<[u8; PARCEL]>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InboundBack {
+    Dummy,
+    Established {
+        cookie_key: Point,
+    },
+    Arrived {
+        spur: u32,
+        parcel: Box<[u8; PARCEL]>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UtilityForward {
+    Dummy,
+    Query {
+        node: NodeId,
+        addr: Address,
+        sealed: Box<[u8; SEALED]>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UtilityBack {
+    Dummy,
+    /// `asked`: the first 33 bytes of the sealed request, which name it.
+    QueryAnswer {
+        asked: [u8; POINT],
+        sealed: Box<[u8; SEALED]>,
+    },
+}
+
+fn malformed(what: &'static str) -> Malformed {
+    Malformed { what }
+}
+
+/// `command 1 | length 2 | data`, the rest zero. `data` is at most 433 bytes by construction of every caller.
+fn cell(command: u8, parts: &[&[u8]]) -> [u8; END] {
+    let mut cell = [0; END];
+    let mut at = COMMAND;
+    for part in parts {
+        cell[at..at + part.len()].copy_from_slice(part);
+        at += part.len();
+    }
+    cell[0] = command;
+    cell[1..COMMAND].copy_from_slice(&((at - COMMAND) as u16).to_be_bytes());
+    cell
+}
+
+/// Command and data. The length has to fit; each command checks that it is its own.
+fn open(cell: &[u8; END]) -> Result<(u8, &[u8]), Malformed> {
+    let length = usize::from(u16::from_be_bytes([cell[1], cell[2]]));
+    let data = cell
+        .get(COMMAND..COMMAND + length)
+        .ok_or(malformed("length"))?;
+    Ok((cell[0], data))
+}
+
+/// Takes the data of a command apart; every method fails rather than read past the end.
+struct Data<'a> {
+    rest: &'a [u8],
+    what: &'static str,
+}
+
+impl<'a> Data<'a> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let (head, rest) = self
+            .rest
+            .split_first_chunk::<N>()
+            .ok_or(malformed(self.what))?;
+        self.rest = rest;
+        Ok(*head)
+    }
+
+    fn boxed<const N: usize>(&mut self) -> Result<Box<[u8; N]>, Malformed> {
+        self.array().map(Box::new)
+    }
+
+    fn byte(&mut self) -> Result<u8, Malformed> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    fn node(&mut self) -> Result<NodeId, Malformed> {
+        NodeId::decode(&self.array::<POINT>()?).map_err(|_| malformed(self.what))
+    }
+
+    fn point(&mut self) -> Result<Point, Malformed> {
+        Point::decode(&self.array::<POINT>()?).map_err(|_| malformed(self.what))
+    }
+
+    fn address(&mut self) -> Result<Address, Malformed> {
+        Address::read(&mut Reader::new(&self.array::<ADDRESS>()?))
+    }
+
+    fn slot(&mut self) -> Result<u8, Malformed> {
+        let slot = self.byte()?;
+        if slot < SPUR_SLOTS {
+            Ok(slot)
+        } else {
+            Err(malformed("spur slot"))
+        }
+    }
+
+    fn end(self) -> Result<(), Malformed> {
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(malformed(self.what))
+        }
+    }
+}
+
+fn data<'a>(rest: &'a [u8], what: &'static str) -> Data<'a> {
+    Data { rest, what }
+}
+
+impl BuildForward {
+    pub fn encode(&self) -> [u8; END] {
+        match self {
+            BuildForward::Neighbours { ask } => cell(code::NEIGHBOURS, &[ask]),
+            BuildForward::Extend { node, create } => {
+                cell(code::EXTEND, &[node.bytes(), &create[..]])
+            }
+            BuildForward::Begin { channel } => cell(code::BEGIN, &[&[channel.code()]]),
+        }
+    }
+
+    pub fn decode(bytes: &[u8; END]) -> Result<BuildForward, Malformed> {
+        let (command, rest) = open(bytes)?;
+        let mut d = data(rest, "build command");
+        let parsed = match command {
+            code::NEIGHBOURS => BuildForward::Neighbours { ask: d.array()? },
+            code::EXTEND => BuildForward::Extend {
+                node: d.node()?,
+                create: d.boxed()?,
+            },
+            code::BEGIN => BuildForward::Begin {
+                channel: Channel::from_code(d.byte()?)?,
+            },
+            _ => return Err(malformed("command while building")),
+        };
+        d.end().map(|()| parsed)
+    }
+}
+
+impl BuildBack {
+    pub fn encode(&self) -> [u8; END] {
+        match self {
+            BuildBack::Neighbours { total, named } => {
+                let mut bytes = vec![*total, named.len() as u8];
+                for (index, certificate) in named.iter().take(NEIGHBOURS_AN_ANSWER) {
+                    bytes.push(*index);
+                    bytes.extend_from_slice(&certificate[..]);
+                }
+                bytes[1] = named.len().min(NEIGHBOURS_AN_ANSWER) as u8;
+                cell(code::NEIGHBOURS_ANSWER, &[&bytes])
+            }
+            BuildBack::Extended { created } => cell(code::EXTENDED, &[&created[..]]),
+            BuildBack::Refused => cell(code::REFUSED, &[]),
+            BuildBack::Begun { channel } => cell(code::BEGUN, &[&[channel.code()]]),
+        }
+    }
+
+    pub fn decode(bytes: &[u8; END]) -> Result<BuildBack, Malformed> {
+        let (command, rest) = open(bytes)?;
+        let mut d = data(rest, "build answer");
+        let parsed = match command {
+            code::NEIGHBOURS_ANSWER => {
+                let (total, count) = (d.byte()?, d.byte()?);
+                if usize::from(count) > NEIGHBOURS_AN_ANSWER {
+                    return Err(malformed("number of neighbours"));
+                }
+                let named = (0..count)
+                    .map(|_| Ok((d.byte()?, d.boxed()?)))
+                    .collect::<Result<_, Malformed>>()?;
+                BuildBack::Neighbours { total, named }
+            }
+            code::EXTENDED => BuildBack::Extended {
+                created: d.boxed()?,
+            },
+            code::REFUSED => BuildBack::Refused,
+            code::BEGUN => BuildBack::Begun {
+                channel: Channel::from_code(d.byte()?)?,
+            },
+            _ => return Err(malformed("answer while building")),
+        };
+        d.end().map(|()| parsed)
+    }
+}
+
+impl OutboundForward {
+    pub fn encode(&self) -> [u8; END] {
+        match self {
+            OutboundForward::Dummy => cell(code::DUMMY, &[]),
+            OutboundForward::Deliver {
+                slot,
+                block,
+                parcel,
+            } => cell(
+                code::DELIVER + slot % SPUR_SLOTS,
+                &[&block[..], &parcel[..]],
+            ),
+            OutboundForward::SpurOpen {
+                slot,
+                node,
+                addr,
+                key,
+            } => cell(
+                code::SPUR_OPEN,
+                &[&[*slot], node.bytes(), &addr.bytes(), key.bytes()],
+            ),
+        }
+    }
+
+    pub fn decode(bytes: &[u8; END]) -> Result<OutboundForward, Malformed> {
+        let (command, rest) = open(bytes)?;
+        let mut d = data(rest, "outbound command");
+        let parsed = match command {
+            code::DUMMY => OutboundForward::Dummy,
+            code::DELIVER..code::SPUR_OPEN => OutboundForward::Deliver {
+                slot: command - code::DELIVER,
+                block: d.boxed()?,
+                parcel: d.boxed()?,
+            },
+            code::SPUR_OPEN => OutboundForward::SpurOpen {
+                slot: d.slot()?,
+                node: d.node()?,
+                addr: d.address()?,
+                key: Box::new(d.point()?),
+            },
+            _ => return Err(malformed("command on an outbound circuit")),
+        };
+        d.end().map(|()| parsed)
+    }
+}
+
+impl OutboundBack {
+    pub fn encode(&self) -> [u8; END] {
+        match self {
+            OutboundBack::Dummy => cell(code::DUMMY, &[]),
+            OutboundBack::Returned { slot, parcel } => {
+                cell(code::RETURNED + slot % SPUR_SLOTS, &[&parcel[..]])
+            }
+            OutboundBack::SpurState { slot, key, up } => {
+                cell(code::SPUR_STATE, &[&[*slot, u8::from(*up)], key.bytes()])
+            }
+        }
+    }
+
+    pub fn decode(bytes: &[u8; END]) -> Result<OutboundBack, Malformed> {
+        let (command, rest) = open(bytes)?;
+        let mut d = data(rest, "outbound answer");
+        let parsed = match command {
+            code::DUMMY => OutboundBack::Dummy,
+            code::RETURNED..code::SPUR_STATE => OutboundBack::Returned {
+                slot: command - code::RETURNED,
+                parcel: d.boxed()?,
+            },
+            code::SPUR_STATE => {
+                let slot = d.slot()?;
+                let up = match d.byte()? {
+                    0 => false,
+                    1 => true,
+                    _ => return Err(malformed("spur state")),
+                };
+                OutboundBack::SpurState {
+                    slot,
+                    up,
+                    key: d.point()?,
+                }
+            }
+            _ => return Err(malformed("answer on an outbound circuit")),
+        };
+        d.end().map(|()| parsed)
+    }
+}
+
+impl InboundForward {
+    pub fn encode(&self) -> [u8; END] {
+        match self {
+            InboundForward::Dummy => cell(code::DUMMY, &[]),
+            InboundForward::Establish { cookie } => cell(code::ESTABLISH, &[cookie]),
+            InboundForward::Tokens {
+                generation,
+                index,
+                cells,
+                tokens,
+            } => {
+                let mut bytes = generation.to_be_bytes().to_vec();
+                bytes.extend([*index, *cells]);
+                tokens
+                    .iter()
+                    .take(TOKENS_A_CELL)
+                    .for_each(|token| bytes.extend_from_slice(token));
+                cell(code::TOKENS, &[&bytes])
+            }
+            InboundForward::Answer { spur, parcel } => {
+                cell(code::ANSWER, &[&spur.to_be_bytes(), &parcel[..]])
+            }
+        }
+    }
+
+    pub fn decode(bytes: &[u8; END]) -> Result<InboundForward, Malformed> {
+        let (command, rest) = open(bytes)?;
+        let mut d = data(rest, "inbound command");
+        let parsed = match command {
+            code::DUMMY => InboundForward::Dummy,
+            code::ESTABLISH => InboundForward::Establish { cookie: d.array()? },
+            code::TOKENS => {
+                let generation = u16::from_be_bytes(d.array()?);
+                let (index, cells) = (d.byte()?, d.byte()?);
+                if index >= cells || cells > TOKEN_CELLS {
+                    return Err(malformed("token cell"));
+                }
+                let tokens = (0..TOKENS_A_CELL)
+                    .map(|_| d.array())
+                    .collect::<Result<_, Malformed>>()?;
+                InboundForward::Tokens {
+                    generation,
+                    index,
+                    cells,
+                    tokens,
+                }
+            }
+            code::ANSWER => InboundForward::Answer {
+                spur: u32::from_be_bytes(d.array()?),
+                parcel: d.boxed()?,
+            },
+            _ => return Err(malformed("command on an inbound circuit")),
+        };
+        d.end().map(|()| parsed)
+    }
+}
+
+impl InboundBack {
+    pub fn encode(&self) -> [u8; END] {
+        match self {
+            InboundBack::Dummy => cell(code::DUMMY, &[]),
+            InboundBack::Established { cookie_key } => {
+                cell(code::ESTABLISHED, &[cookie_key.bytes()])
+            }
+            InboundBack::Arrived { spur, parcel } => {
+                cell(code::ARRIVED, &[&spur.to_be_bytes(), &parcel[..]])
+            }
+        }
+    }
+
+    pub fn decode(bytes: &[u8; END]) -> Result<InboundBack, Malformed> {
+        let (command, rest) = open(bytes)?;
+        let mut d = data(rest, "inbound answer");
+        let parsed = match command {
+            code::DUMMY => InboundBack::Dummy,
+            code::ESTABLISHED => InboundBack::Established {
+                cookie_key: d.point()?,
+            },
+            code::ARRIVED => InboundBack::Arrived {
+                spur: u32::from_be_bytes(d.array()?),
+                parcel: d.boxed()?,
+            },
+            _ => return Err(malformed("answer on an inbound circuit")),
+        };
+        d.end().map(|()| parsed)
+    }
+}
+
+impl UtilityForward {
+    pub fn encode(&self) -> [u8; END] {
+        match self {
+            UtilityForward::Dummy => cell(code::DUMMY, &[]),
+            UtilityForward::Query { node, addr, sealed } => {
+                cell(code::QUERY, &[node.bytes(), &addr.bytes(), &sealed[..]])
+            }
+        }
+    }
+
+    pub fn decode(bytes: &[u8; END]) -> Result<UtilityForward, Malformed> {
+        let (command, rest) = open(bytes)?;
+        let mut d = data(rest, "utility command");
+        let parsed = match command {
+            code::DUMMY => UtilityForward::Dummy,
+            code::QUERY => UtilityForward::Query {
+                node: d.node()?,
+                addr: d.address()?,
+                sealed: d.boxed()?,
+            },
+            _ => return Err(malformed("command on a utility circuit")),
+        };
+        d.end().map(|()| parsed)
+    }
+}
+
+impl UtilityBack {
+    pub fn encode(&self) -> [u8; END] {
+        match self {
+            UtilityBack::Dummy => cell(code::DUMMY, &[]),
+            UtilityBack::QueryAnswer { asked, sealed } => {
+                cell(code::QUERY_ANSWER, &[asked, &sealed[..]])
+            }
+        }
+    }
+
+    pub fn decode(bytes: &[u8; END]) -> Result<UtilityBack, Malformed> {
+        let (command, rest) = open(bytes)?;
+        let mut d = data(rest, "utility answer");
+        let parsed = match command {
+            code::DUMMY => UtilityBack::Dummy,
+            code::QUERY_ANSWER => UtilityBack::QueryAnswer {
+                asked: d.array()?,
+                sealed: d.boxed()?,
+            },
+            _ => return Err(malformed("answer on a utility circuit")),
+        };
+        d.end().map(|()| parsed)
+    }
+}
+
+/// What the two ends of a spur say to each other, in the 464-byte body of a spur's cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpurBody {
+    /// The dialling end: cookie blocks on this spur are sealed under this throwaway key.
+    Open { key: Point },
+    /// The intro point: taken.
+    Opened,
+    Deliver {
+        block: Box<[u8; COOKIE_BLOCK]>,
+        parcel: Box<[u8; PARCEL]>,
+    },
+    /// The intro point's client answers.
+    Return { parcel: Box<[u8; PARCEL]> },
+}
+
+impl SpurBody {
+    pub fn encode(&self) -> [u8; BODY] {
+        let (kind, parts): (u8, [&[u8]; 2]) = match self {
+            SpurBody::Open { key } => (1, [key.bytes(), &[]]),
+            SpurBody::Opened => (2, [&[], &[]]),
+            SpurBody::Deliver { block, parcel } => (3, [&block[..], &parcel[..]]),
+            SpurBody::Return { parcel } => (4, [&parcel[..], &[]]),
+        };
+        let mut body = [0; BODY];
+        body[0] = kind;
+        body[1..1 + parts[0].len()].copy_from_slice(parts[0]);
+        body[1 + parts[0].len()..1 + parts[0].len() + parts[1].len()].copy_from_slice(parts[1]);
+        body
+    }
+
+    pub fn decode(body: &[u8; BODY]) -> Result<SpurBody, Malformed> {
+        let mut d = data(&body[1..], "spur body");
+        match body[0] {
+            1 => Ok(SpurBody::Open { key: d.point()? }),
+            2 => Ok(SpurBody::Opened),
+            3 => Ok(SpurBody::Deliver {
+                block: d.boxed()?,
+                parcel: d.boxed()?,
+            }),
+            4 => Ok(SpurBody::Return { parcel: d.boxed()? }),
+            _ => Err(malformed("spur body")),
+        }
+    }
+}
+
+/// First byte of the control body on a shaped link that says a circuit is gone; certificates and the link's own matters are below 0x40.
+pub const CIRCUIT_CLOSED: u8 = 0x40;
+
+/// The control body that takes a circuit down: `kind 1 | circuit id 4 | zeros`.
+pub fn closed(id: u32) -> [u8; BODY] {
+    let mut body = [0; BODY];
+    body[0] = CIRCUIT_CLOSED;
+    body[1..5].copy_from_slice(&id.to_be_bytes());
+    body
+}
+
+/// The circuit id of a [`closed`] body.
+pub fn read_closed(body: &[u8; BODY]) -> Option<u32> {
+    (body[0] == CIRCUIT_CLOSED).then(|| u32::from_be_bytes([body[1], body[2], body[3], body[4]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::keys::{CookieKey, NodeKey};
+    use crate::crypto::random::Stream;
+    use std::collections::BTreeSet;
+    use std::net::SocketAddr;
+
+    /// One cell of every command there is.
+    fn cells() -> Vec<[u8; END]> {
+        let mut random = Stream::from_seed([1; 32]);
+        let node = NodeKey::generate(&mut random).id();
+        let key = *CookieKey::generate(&mut random).public();
+        let addr = Address::from(SocketAddr::from(([9, 8, 7, 6], 5)));
+        let parcel = Box::new([1; PARCEL]);
+        let mut cells = vec![
+            BuildForward::Neighbours { ask: [1, 2] }.encode(),
+            BuildForward::Extend {
+                node,
+                create: Box::new([3; CREATE_HEAD]),
+            }
+            .encode(),
+            BuildForward::Begin {
+                channel: Channel::Utility,
+            }
+            .encode(),
+            BuildBack::Neighbours {
+                total: 2,
+                named: vec![(0, Box::new([4; NEIGHBOUR]))],
+            }
+            .encode(),
+            BuildBack::Extended {
+                created: Box::new([5; CREATED_HEAD]),
+            }
+            .encode(),
+            BuildBack::Refused.encode(),
+            BuildBack::Begun {
+                channel: Channel::Inbound,
+            }
+            .encode(),
+            OutboundForward::Dummy.encode(),
+            OutboundForward::SpurOpen {
+                slot: 3,
+                node,
+                addr,
+                key: Box::new(key),
+            }
+            .encode(),
+            OutboundBack::SpurState {
+                slot: 1,
+                key,
+                up: true,
+            }
+            .encode(),
+            InboundForward::Establish { cookie: [6; 16] }.encode(),
+            InboundForward::Tokens {
+                generation: 1,
+                index: 0,
+                cells: 2,
+                tokens: vec![[7; 16]; TOKENS_A_CELL],
+            }
+            .encode(),
+            InboundForward::Answer {
+                spur: 8,
+                parcel: parcel.clone(),
+            }
+            .encode(),
+            InboundBack::Established { cookie_key: key }.encode(),
+            InboundBack::Arrived {
+                spur: 9,
+                parcel: parcel.clone(),
+            }
+            .encode(),
+            UtilityForward::Query {
+                node,
+                addr,
+                sealed: Box::new([1; SEALED]),
+            }
+            .encode(),
+            UtilityBack::QueryAnswer {
+                asked: [2; POINT],
+                sealed: Box::new([3; SEALED]),
+            }
+            .encode(),
+        ];
+        for slot in 0..SPUR_SLOTS {
+            let block = Box::new([slot; COOKIE_BLOCK]);
+            cells.push(
+                OutboundForward::Deliver {
+                    slot,
+                    block,
+                    parcel: parcel.clone(),
+                }
+                .encode(),
+            );
+            cells.push(
+                OutboundBack::Returned {
+                    slot,
+                    parcel: parcel.clone(),
+                }
+                .encode(),
+            );
+        }
+        cells
+    }
+
+    /// Which of the eight lists take a cell, each with the cell it writes again.
+    fn takers(cell: &[u8; END]) -> Vec<(&'static str, [u8; END])> {
+        [
+            BuildForward::decode(cell)
+                .ok()
+                .map(|c| ("build forward", c.encode())),
+            BuildBack::decode(cell)
+                .ok()
+                .map(|c| ("build back", c.encode())),
+            OutboundForward::decode(cell)
+                .ok()
+                .map(|c| ("outbound forward", c.encode())),
+            OutboundBack::decode(cell)
+                .ok()
+                .map(|c| ("outbound back", c.encode())),
+            InboundForward::decode(cell)
+                .ok()
+                .map(|c| ("inbound forward", c.encode())),
+            InboundBack::decode(cell)
+                .ok()
+                .map(|c| ("inbound back", c.encode())),
+            UtilityForward::decode(cell)
+                .ok()
+                .map(|c| ("utility forward", c.encode())),
+            UtilityBack::decode(cell)
+                .ok()
+                .map(|c| ("utility back", c.encode())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    #[test]
+    fn every_command_belongs_to_one_list_and_dummies_to_every_channel() {
+        let mut codes = BTreeSet::new();
+        for cell in cells() {
+            let takers = takers(&cell);
+            assert!(
+                takers.iter().all(|(_, again)| *again == cell),
+                "command {:#x} changes on the way",
+                cell[0]
+            );
+            let expected = if cell[0] == code::DUMMY { 6 } else { 1 };
+            assert_eq!(
+                takers.len(),
+                expected,
+                "command {:#x}: {:?}",
+                cell[0],
+                takers.iter().map(|t| t.0).collect::<Vec<_>>()
+            );
+            codes.insert(cell[0]);
+        }
+        for command in 0..=u8::MAX {
+            for length in [0, 1, 2, 433] {
+                let mut cell = [0; END];
+                cell[0] = command;
+                cell[1..3].copy_from_slice(&u16::to_be_bytes(length));
+                assert!(
+                    codes.contains(&command) || takers(&cell).is_empty(),
+                    "unknown command {command:#x} was taken"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_command_of_another_length_is_refused_and_none_stops_the_program() {
+        let mut random = Stream::from_seed([2; 32]);
+        for cell in cells() {
+            let length = u16::from_be_bytes([cell[1], cell[2]]);
+            for other in [length.wrapping_sub(1), length + 1, 434, u16::MAX] {
+                let mut bad = cell;
+                bad[1..3].copy_from_slice(&other.to_be_bytes());
+                assert!(
+                    takers(&bad).is_empty(),
+                    "command {:#x} with length {other}",
+                    cell[0]
+                );
+            }
+            for _ in 0..500 {
+                let mut bad = cell;
+                for _ in 0..=random.below(4) {
+                    bad[random.below(END as u64) as usize] = random.u32() as u8;
+                }
+                takers(&bad);
+            }
+        }
+    }
+
+    #[test]
+    fn rates_outside_their_bounds_are_refused() {
+        assert_eq!(Rates::decode([0, 0, 0, 1]), Err(malformed("rates")));
+        assert_eq!(Rates::decode([0, 1, 0xff, 0xff]), Err(malformed("rates")));
+        let rates = Rates::new(0.5, 3.0);
+        assert_eq!(Rates::decode(rates.encode()), Ok(rates));
+    }
+}
