@@ -53,7 +53,6 @@ impl From<NotTakenUp> for Failure {
             NotTakenUp::NoAccount => {
                 Failure::failed(format!("{error}; start paratox to give it one"))
             }
-            NotTakenUp::HasAccount => Failure::failed(error.to_string()),
         }
     }
 }
