@@ -20,7 +20,14 @@
 //!
 //! Read `PROTOCOL.md` first, then `node/mod.rs`.
 
+pub mod app;
+pub mod cli;
 pub mod crypto;
 pub mod messenger;
+pub mod net;
 pub mod node;
+pub mod platform;
+pub mod sim;
+pub mod store;
+pub mod tui;
 pub mod wire;

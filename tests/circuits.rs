@@ -73,6 +73,7 @@ impl World {
                     class,
                     lan: true,
                     entry: None,
+                    shaping: paratox::node::Shaping::On,
                 },
                 key.clone(),
                 &streams.schedule,
@@ -212,7 +213,7 @@ impl World {
             while let Some(output) = node.links.poll_output() {
                 idle = false;
                 match output {
-                    LinkOutput::Transmit { at, to, cell } => {
+                    LinkOutput::Transmit { at, to, cell, .. } => {
                         if node.alive {
                             self.sequence += 1;
                             node.log.push((at.max(now.at), to));
@@ -247,7 +248,7 @@ impl World {
                             node.circuits.handle_body(now, assoc, kind, &body);
                         }
                     }
-                    LinkOutput::Contact { peer, body } => {
+                    LinkOutput::Contact { peer, body, .. } => {
                         if body[0] >= 0x40 {
                             node.circuits.handle_contact(peer, &body);
                         } else {
@@ -274,7 +275,7 @@ impl World {
                         };
                     }
                     CircuitOutput::Contact { to, body } => {
-                        let _ = node.links.send_contact(now, to, &body);
+                        let _ = node.links.send_contact(now, Purpose::Errand, to, &body);
                     }
                     CircuitOutput::DialSpur { handle, peer } => {
                         let assoc = node.links.dial(now, peer.into(), Purpose::Spur);
@@ -291,7 +292,7 @@ impl World {
             while let Some(output) = node.dht.poll_output() {
                 idle = false;
                 if let DhtOutput::Send { to, body } = output {
-                    let _ = node.links.send_contact(now, to, &body);
+                    let _ = node.links.send_contact(now, Purpose::Contact, to, &body);
                 }
             }
             if idle {

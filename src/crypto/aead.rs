@@ -1,4 +1,4 @@
-//! Symmetric keys and everything made of them: one-time and counted seals, short MACs, masks, hashes, HKDF.
+//! Symmetric keys and everything made of them: one-time seals, short MACs, masks, hashes, HKDF.
 //!
 //! No function takes a nonce. Not here: link packets and onion layers, which have layouts of their own.
 
@@ -152,89 +152,6 @@ impl OneTimeKey {
     }
 }
 
-fn counter_nonce(counter: u64) -> [u8; 12] {
-    let mut nonce = [0; 12];
-    nonce[4..].copy_from_slice(&counter.to_be_bytes());
-    nonce
-}
-
-/// Seals many messages; the nonce is its own counter and travels nowhere.
-pub struct CountedSealer {
-    cipher: Aes256Gcm,
-    next: u64,
-}
-
-impl CountedSealer {
-    pub fn new(key: Key) -> CountedSealer {
-        CountedSealer {
-            cipher: key.gcm(),
-            next: 0,
-        }
-    }
-
-    /// Encrypts in place and appends the 16-byte tag.
-    pub fn seal(&mut self, aad: &[u8], bytes: &mut Vec<u8>) -> Result<(), Spent> {
-        if self.next >= SEAL_LIMIT {
-            return Err(Spent);
-        }
-        seal_vec(&self.cipher, counter_nonce(self.next), aad, bytes);
-        self.next += 1;
-        Ok(())
-    }
-}
-
-/// How many messages behind and ahead of the newest a [`CountedOpener`] looks for: the counter does not travel, so each place costs
-/// one trial (0.2 µs for a short message).
-const COUNTED_REACH: u64 = 32;
-
-/// Opens what a [`CountedSealer`] sealed, each message once; bears losses and reordering of up to 32 messages.
-pub struct CountedOpener {
-    cipher: Aes256Gcm,
-    /// One more than the highest counter opened.
-    next: u64,
-    /// Bit i: counter `next - 1 - i` was opened.
-    seen: u32,
-}
-
-impl CountedOpener {
-    pub fn new(key: Key) -> CountedOpener {
-        CountedOpener {
-            cipher: key.gcm(),
-            next: 0,
-            seen: 0,
-        }
-    }
-
-    pub fn open(&mut self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Rejected> {
-        for counter in self.next..self.next + COUNTED_REACH {
-            if let Ok(bytes) = open_vec(&self.cipher, counter_nonce(counter), aad, sealed) {
-                let step = counter + 1 - self.next;
-                self.seen = if step >= COUNTED_REACH {
-                    0
-                } else {
-                    self.seen << step
-                } | 1;
-                self.next = counter + 1;
-                return Ok(bytes);
-            }
-        }
-        for back in 0..COUNTED_REACH.min(self.next) {
-            if self.seen >> back & 1 == 0
-                && let Ok(bytes) = open_vec(
-                    &self.cipher,
-                    counter_nonce(self.next - 1 - back),
-                    aad,
-                    sealed,
-                )
-            {
-                self.seen |= 1 << back;
-                return Ok(bytes);
-            }
-        }
-        Err(Rejected)
-    }
-}
-
 /// HMAC-SHA-256 over the parts as they stand one after the other, first 16 bytes.
 pub fn mac16(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
     let mut mac =
@@ -322,48 +239,6 @@ mod tests {
             changed[bit / 8] ^= 1 << (bit % 8);
             assert!(open(b"aad", &changed).is_err());
         }
-    }
-
-    #[test]
-    fn counted_seals_open_once_each_through_loss_and_reordering() {
-        let mut random = Stream::from_seed([2; 32]);
-        let key: [u8; 32] = random.bytes();
-        let (mut sealer, mut opener) = (
-            CountedSealer::new(Key::from_bytes(key)),
-            CountedOpener::new(Key::from_bytes(key)),
-        );
-        for _round in 0..60 {
-            let mut batch = Vec::new();
-            for _ in 0..20 {
-                let plain: [u8; 17] = random.bytes();
-                let mut bytes = plain.to_vec();
-                sealer.seal(b"", &mut bytes).unwrap();
-                if random.below(4) > 0 {
-                    batch.push((plain, bytes));
-                }
-            }
-            random.shuffle(&mut batch);
-            for (plain, bytes) in &batch {
-                assert_eq!(opener.open(b"", bytes).unwrap().as_slice(), plain);
-            }
-            for (_, bytes) in &batch {
-                assert!(opener.open(b"", bytes).is_err(), "replayed");
-            }
-            assert!(opener.open(b"", &random.bytes::<33>()).is_err());
-        }
-    }
-
-    #[test]
-    fn no_counter_makes_the_same_nonce_twice_and_the_last_one_refuses() {
-        let mut seen = std::collections::BTreeSet::new();
-        assert!((0..1 << 20).all(|counter| seen.insert(counter_nonce(counter))));
-        let mut sealer = CountedSealer::new(Key::from_bytes([7; 32]));
-        sealer.next = SEAL_LIMIT - 1;
-        let mut bytes = vec![1];
-        sealer.seal(b"", &mut bytes).unwrap();
-        let mut kept = vec![1];
-        assert_eq!(sealer.seal(b"", &mut kept), Err(Spent));
-        assert_eq!(kept, [1]);
     }
 
     /// SP 800-38A, F.5.5: CTR-AES256, all four blocks.

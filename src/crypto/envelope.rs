@@ -91,11 +91,11 @@ pub(super) fn seal(
 
     let hidden = es_to(ephemeral, peer.point(), Transcript::new(label))?;
     let mut sender = own.public_point().bytes().to_vec();
-    OneTimeKey::from(hidden.key(labels::PARCEL_SENDER)).seal(&head, &mut sender);
+    OneTimeKey::from(hidden.own_key(labels::PARCEL_SENDER)).seal(&head, &mut sender);
 
     let agreed = agree(transcript(label, &head, &sender))?;
     let mut sealed = body.to_vec();
-    OneTimeKey::from(agreed.key(labels::PARCEL_BODY)).seal(b"", &mut sealed);
+    OneTimeKey::from(agreed.own_key(labels::PARCEL_BODY)).seal(b"", &mut sealed);
 
     let mut parcel = [0; PARCEL];
     parcel[MASKED..SENDER].copy_from_slice(&sender);
@@ -127,15 +127,16 @@ pub(super) fn open(
     }
     let ephemeral = Point::decode(&head[..Point::LEN]).map_err(|_| Rejected)?;
     let hidden = es_from(own, &ephemeral, Transcript::new(label))?;
-    let sender =
-        OneTimeKey::from(hidden.key(labels::PARCEL_SENDER)).open(&head, &parcel[MASKED..SENDER])?;
+    let sender = OneTimeKey::from(hidden.own_key(labels::PARCEL_SENDER))
+        .open(&head, &parcel[MASKED..SENDER])?;
     let sender = AccountId::decode(&sender).map_err(|_| Rejected)?;
     if sender.point() == own.public_point() {
         return Err(Rejected);
     }
     let opened = Head { sender, ephemeral };
     let agreed = agree(&opened, transcript(label, &head, &parcel[MASKED..SENDER]))?;
-    let plain = OneTimeKey::from(agreed.key(labels::PARCEL_BODY)).open(b"", &parcel[SENDER..])?;
+    let plain =
+        OneTimeKey::from(agreed.own_key(labels::PARCEL_BODY)).open(b"", &parcel[SENDER..])?;
     let mut body = Zeroizing::new([0; BODY]);
     body.copy_from_slice(&plain);
     Ok((opened, body, agreed))

@@ -8,6 +8,7 @@ use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt};
 use aes::{Aes256, Block};
 use polyval::Polyval;
 use polyval::universal_hash::UniversalHash;
+use zeroize::Zeroizing;
 
 use super::aead::Key;
 
@@ -23,11 +24,10 @@ pub struct Hctr2 {
     /// Keyed with E(0), nothing hashed yet.
     hash: Polyval,
     /// E(1).
-    whitening: u128,
+    whitening: Zeroizing<u128>,
 }
 
 /// A tweak, hashed once for messages of one length modulo 16 being zero or not.
-#[derive(Clone)]
 pub struct Tweak(Polyval);
 
 impl Hctr2 {
@@ -41,7 +41,7 @@ impl Hctr2 {
         let (hash_key, whitening) = (constant(0), constant(1));
         Hctr2 {
             hash: Polyval::new(&hash_key),
-            whitening: u128::from_le_bytes(whitening.into()),
+            whitening: Zeroizing::new(u128::from_le_bytes(whitening.into())),
             aes,
         }
     }
@@ -69,7 +69,7 @@ impl Hctr2 {
         let mut block = Block::from(mixed.to_le_bytes());
         self.aes.encrypt_block(&mut block);
         let encrypted = u128::from_le_bytes(block.into());
-        self.stream(mixed ^ encrypted ^ self.whitening, tail);
+        self.stream(mixed ^ encrypted ^ *self.whitening, tail);
         *head = (encrypted ^ hash(tweak, tail)).to_le_bytes();
     }
 
@@ -82,7 +82,7 @@ impl Hctr2 {
         let mut block = Block::from(encrypted.to_le_bytes());
         self.aes.decrypt_block(&mut block);
         let mixed = u128::from_le_bytes(block.into());
-        self.stream(mixed ^ encrypted ^ self.whitening, tail);
+        self.stream(mixed ^ encrypted ^ *self.whitening, tail);
         *head = (mixed ^ hash(tweak, tail)).to_le_bytes();
     }
 

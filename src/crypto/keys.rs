@@ -195,6 +195,18 @@ impl CookieKey {
 }
 
 /// A throwaway key pair, consumed by the agreement that uses it.
+///
+/// ```compile_fail,E0382
+/// use paratox::crypto::keys::{AccountKey, Ephemeral, Static};
+/// use paratox::crypto::mqv::{one_pass_to, Transcript};
+/// use paratox::crypto::random::Stream;
+///
+/// let mut random = Stream::from_seed([0; 32]);
+/// let (own, peer) = (AccountKey::generate(&mut random), AccountKey::generate(&mut random));
+/// let once = Ephemeral::generate(&mut random);
+/// let first = one_pass_to(&own, once, peer.public_point(), Transcript::new("doc"));
+/// let second = one_pass_to(&own, once, peer.public_point(), Transcript::new("doc"));
+/// ```
 pub struct Ephemeral {
     secret: p256::SecretKey,
     public: Point,
@@ -281,5 +293,30 @@ mod tests {
             AccountKey::from_bytes(&[0; 32]).is_err()
                 && AccountKey::from_bytes(&[0xff; 32]).is_err()
         );
+    }
+
+    /// The parts that all secrets of the room are made of erase themselves; a crate feature gone missing stops this from compiling.
+    #[test]
+    fn secrets_are_erased_when_they_are_dropped() {
+        fn erased<T: zeroize::ZeroizeOnDrop>() -> bool {
+            std::mem::needs_drop::<T>()
+        }
+        assert!(
+            erased::<Zeroizing<[u8; 32]>>()
+                && erased::<Zeroizing<Vec<u8>>>()
+                && erased::<Zeroizing<p256::Scalar>>()
+        );
+        assert!(
+            erased::<p256::SecretKey>()
+                && erased::<aes::Aes256>()
+                && erased::<aes_gcm::Aes256Gcm>()
+        );
+        assert!(
+            std::mem::needs_drop::<polyval::Polyval>(),
+            "it has no marker but erases itself with the feature"
+        );
+        let mut buffer = Zeroizing::new([7u8; 32]);
+        zeroize::Zeroize::zeroize(&mut *buffer);
+        assert_eq!(*buffer, [0; 32]);
     }
 }

@@ -38,6 +38,9 @@ pub(super) const NODE_RECORD: &str = "paratox node record v1";
 pub(super) const LINK_CERTIFICATE: &str = "paratox link certificate v1";
 pub(super) const ENTRY_ANSWER: &str = "paratox entry answer v1";
 
+/// The code two people compare.
+pub(super) const PAIR: &str = "paratox pair code v1";
+
 /// First parcels between two people.
 pub(super) const PARCEL_MASK: &str = "paratox parcel mask v1";
 pub(super) const PARCEL_SENDER: &str = "parcel sender";

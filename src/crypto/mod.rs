@@ -14,6 +14,7 @@ mod labels;
 pub mod mqv;
 pub mod onion;
 pub mod packet;
+pub mod pairing;
 pub mod prekey;
 pub mod random;
 pub mod ratchet;
@@ -22,6 +23,9 @@ pub mod secrecy;
 pub mod session;
 pub mod text;
 pub mod window;
+
+#[cfg(test)]
+mod protocol_tests;
 
 /// The one answer to every cryptographic failure that a stranger can cause. It carries no detail on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

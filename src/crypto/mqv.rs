@@ -110,13 +110,18 @@ impl Agreed {
         Key::from_bytes(*self.secret).derive(label, b"")
     }
 
+    /// The same for this room: its labels never meet those of other rooms.
+    pub(super) fn own_key(&self, label: &str) -> Key {
+        Key::from_bytes(*self.secret).derive(label, b"crypto")
+    }
+
     /// What `side` sends to prove that it has the same secret and saw the same transcript.
     pub fn confirm(&self, side: Side) -> [u8; 16] {
         let (label, role) = match side {
             Side::Initiator => (labels::CONFIRM_INITIATOR, b"i"),
             Side::Responder => (labels::CONFIRM_RESPONDER, b"r"),
         };
-        mac16(&self.key(label).to_bytes(), &[role, &self.transcript])
+        mac16(&self.own_key(label).to_bytes(), &[role, &self.transcript])
     }
 
     /// Constant time.

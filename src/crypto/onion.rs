@@ -168,10 +168,10 @@ impl HopKeys {
 
     fn new(agreed: &Agreed, send: &str, receive: &str) -> HopKeys {
         HopKeys {
-            forward: Layer::new(&agreed.key(labels::LAYER_FORWARD)),
-            backward: Layer::new(&agreed.key(labels::LAYER_BACKWARD)),
-            sealer: EndSealer::new(&agreed.key(send)),
-            opener: EndOpener::new(&agreed.key(receive)),
+            forward: Layer::new(&agreed.own_key(labels::LAYER_FORWARD)),
+            backward: Layer::new(&agreed.own_key(labels::LAYER_BACKWARD)),
+            sealer: EndSealer::new(&agreed.own_key(send)),
+            opener: EndOpener::new(&agreed.own_key(receive)),
         }
     }
 }

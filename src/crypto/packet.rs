@@ -35,7 +35,7 @@ struct Direction {
 
 impl Direction {
     fn new(secret: &Agreed, sender: Side) -> (Direction, Epoch) {
-        let secret = secret.key(match sender {
+        let secret = secret.own_key(match sender {
             Side::Initiator => labels::PACKET_INITIATOR,
             Side::Responder => labels::PACKET_RESPONDER,
         });
@@ -324,6 +324,27 @@ mod tests {
         assert_eq!(back.recognise(&cell), None);
         assert_eq!(back.open(&cell), Err(Rejected));
         assert!((0..10_000).all(|_| opener.recognise(&random.bytes()).is_none()));
+    }
+
+    #[test]
+    fn no_key_and_nonce_meet_twice_in_a_million_packets() {
+        let (sealer, _, _) = direction(6);
+        let mut nonces = std::collections::BTreeSet::new();
+        assert!((0..1 << 20).all(|number| nonces.insert(sealer.direction.nonce(number))));
+        let (mut keys, mut epoch) = (std::collections::BTreeSet::new(), sealer.epoch);
+        for _ in 0..4096 {
+            assert!(keys.insert(*epoch.key.to_bytes()));
+            epoch = epoch.next();
+        }
+        assert_eq!(
+            *sealer_key_after(4096),
+            *epoch.key.to_bytes(),
+            "a jump over epochs ends where steps do"
+        );
+    }
+
+    fn sealer_key_after(epochs: u64) -> zeroize::Zeroizing<[u8; 32]> {
+        direction(6).0.epoch.advanced(epochs).key.to_bytes()
     }
 
     #[test]

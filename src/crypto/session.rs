@@ -26,7 +26,8 @@ use super::ratchet::Ratchet;
 pub const PARCEL: usize = 400;
 /// Payload of the first parcel. Protected by static keys only: a version and padding, never text.
 pub const OFFER: usize = envelope::BODY;
-/// Payload of the second parcel, protected by the full agreement.
+/// Payload of the second parcel, protected by the full agreement. Its reader has not proven yet that it is the initiator: what a
+/// person wrote waits for the ratchet, which gives every body its level.
 pub const ANSWER: usize = 302;
 
 const CONFIRM: usize = 16;
@@ -58,7 +59,7 @@ fn transcript(first: &[u8; 32]) -> Transcript {
 fn root(agreed: &Agreed) -> (Key, [u8; 16]) {
     let mut name = [0; 16];
     name.copy_from_slice(&agreed.name()[..16]);
-    (agreed.key(labels::SESSION_ROOT), name)
+    (agreed.own_key(labels::SESSION_ROOT), name)
 }
 
 impl SessionStart {
@@ -86,7 +87,7 @@ impl SessionStart {
         });
         let start = SessionStart {
             peer: *peer,
-            mask: agreed.key(labels::SESSION_MASK),
+            mask: agreed.own_key(labels::SESSION_MASK),
             first: first_hash(&parcel),
             ephemeral,
         };
@@ -122,7 +123,7 @@ impl SessionStart {
         if !agreed.confirms(Side::Responder, confirm) {
             return Err(Rejected);
         }
-        let plain = OneTimeKey::from(agreed.key(labels::SESSION_ANSWER)).open(b"", sealed)?;
+        let plain = OneTimeKey::from(agreed.own_key(labels::SESSION_ANSWER)).open(b"", sealed)?;
         let (ratchet_key, payload) = plain
             .split_first_chunk::<{ Point::LEN }>()
             .ok_or(Rejected)?;
@@ -185,7 +186,7 @@ impl SessionOffer {
             peer: head.sender,
             payload: *payload,
             ephemeral: head.ephemeral,
-            mask: agreed.key(labels::SESSION_MASK),
+            mask: agreed.own_key(labels::SESSION_MASK),
             first: first_hash(parcel),
         })
     }
@@ -214,7 +215,7 @@ impl SessionOffer {
         let ratchet_key = Ephemeral::generate(random);
         let mut sealed = ratchet_key.public().bytes().to_vec();
         sealed.extend_from_slice(payload);
-        OneTimeKey::from(agreed.key(labels::SESSION_ANSWER)).seal(b"", &mut sealed);
+        OneTimeKey::from(agreed.own_key(labels::SESSION_ANSWER)).seal(b"", &mut sealed);
 
         let mut parcel = [0; PARCEL];
         parcel[..Point::LEN].copy_from_slice(&point);

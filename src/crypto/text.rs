@@ -62,6 +62,21 @@ pub fn decode(form: &Form, text: &str) -> Result<Vec<u8>, BadId> {
         }
     }
     let data = &letters[expected.len()..];
+    let lengths: Vec<usize> = form
+        .payloads
+        .iter()
+        .map(|bytes| (bytes * 8).div_ceil(5) + CHECKSUM)
+        .collect();
+    let place = |i: usize| at(i + expected.len());
+    // One letter too many or too few is looked for below; more than that is no typo.
+    if lengths.iter().all(|length| length.abs_diff(data.len()) > 1) {
+        return Err(bad(
+            count(form, &lengths, letters.len()),
+            Some(place(
+                data.len().min(lengths.iter().max().copied().unwrap_or(0)),
+            )),
+        ));
+    }
     let mut symbols = Vec::with_capacity(data.len());
     for &(letter, place) in data {
         match Fe32::from_char(letter) {
@@ -77,16 +92,8 @@ pub fn decode(form: &Form, text: &str) -> Result<Vec<u8>, BadId> {
             }
         }
     }
-
-    let lengths: Vec<usize> = form
-        .payloads
-        .iter()
-        .map(|bytes| (bytes * 8).div_ceil(5) + CHECKSUM)
-        .collect();
     if !lengths.contains(&symbols.len()) {
-        return Err(wrong_length(form, &symbols, &lengths, letters.len(), |i| {
-            at(i + expected.len())
-        }));
+        return Err(wrong_length(form, &symbols, &lengths, letters.len(), place));
     }
     if !checks(form, &symbols) {
         return Err(match find_typo(form, &symbols) {
@@ -194,6 +201,19 @@ fn capital(name: &str) -> String {
     })
 }
 
+fn count(form: &Form, lengths: &[usize], given: usize) -> String {
+    let head = form.prefix.len() + 1;
+    let wanted = lengths
+        .iter()
+        .map(|n| (n + head).to_string())
+        .collect::<Vec<_>>()
+        .join(" or ");
+    format!(
+        "{} has {wanted} characters, this has {given}",
+        capital(form.name)
+    )
+}
+
 /// Wrong number of symbols. One too many or too few is looked for, so that its place can be told.
 fn wrong_length(
     form: &Form,
@@ -253,29 +273,37 @@ fn all_symbols() -> impl Iterator<Item = Fe32> {
         .map(|c| Fe32::from_char(c).expect("the alphabet is bech32's"))
 }
 
-fn checks(form: &Form, symbols: &[Fe32]) -> bool {
-    let mut engine = Engine::<Bech32m>::new();
+/// The checksum after the prefix.
+fn start(form: &Form) -> Engine<Bech32m> {
+    let mut engine = Engine::new();
     engine.input_hrp(Hrp::parse(form.prefix).expect("prefixes are short lower-case words"));
-    for &symbol in symbols {
-        engine.input_fe(symbol);
-    }
+    engine
+}
+
+fn ends_right(mut engine: Engine<Bech32m>, rest: &[Fe32]) -> bool {
+    rest.iter().for_each(|&symbol| engine.input_fe(symbol));
     *engine.residue() == Bech32m::TARGET_RESIDUE
+}
+
+fn checks(form: &Form, symbols: &[Fe32]) -> bool {
+    ends_right(start(form), symbols)
 }
 
 /// The one symbol, or the first of two neighbours changed round, whose repair makes the checksum right. Bech32m tells any two texts
 /// apart that differ in up to four symbols, so a single repair found is the only one.
 fn find_typo(form: &Form, symbols: &[Fe32]) -> Option<usize> {
-    let mut trial = symbols.to_vec();
-    for i in 0..trial.len() {
-        let given = trial[i];
+    let mut before = start(form);
+    for (i, &given) in symbols.iter().enumerate() {
         for symbol in all_symbols().filter(|symbol| *symbol != given) {
-            trial[i] = symbol;
-            if checks(form, &trial) {
+            let mut repaired = before;
+            repaired.input_fe(symbol);
+            if ends_right(repaired, &symbols[i + 1..]) {
                 return Some(i);
             }
         }
-        trial[i] = given;
+        before.input_fe(given);
     }
+    let mut trial = symbols.to_vec();
     for i in 1..trial.len() {
         trial.swap(i - 1, i);
         if checks(form, &trial) {

@@ -13,6 +13,12 @@ pub struct Window {
     seen: [u64; (WINDOW / 64) as usize],
 }
 
+impl Default for Window {
+    fn default() -> Window {
+        Window::new()
+    }
+}
+
 impl Window {
     pub fn new() -> Window {
         Window {

@@ -9,6 +9,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::view::{ContactState, Delivery, Policy};
+use crate::crypto::secrecy::Secrecy;
 use crate::wire::time::UnixMs;
 
 /// An AccountID as its 33 bytes. Rows are not parsed on the way in: the messenger decodes what it uses.
@@ -68,6 +69,16 @@ pub struct ProfileRow {
     pub created: UnixMs,
 }
 
+impl ProfileRow {
+    pub fn copy(&self) -> ProfileRow {
+        ProfileRow {
+            account_key: self.account_key.copy(),
+            name: self.name.clone(),
+            created: self.created,
+        }
+    }
+}
+
 /// One person and the state of the conversation with them, texts and keys apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContactRow {
@@ -92,15 +103,6 @@ pub struct ContactRow {
     pub received_hash: [u8; 8],
 }
 
-/// Secrecy as it is kept: the level, and for level 1 the day at which the prekey is due to be erased.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SecrecyRow {
-    /// 0 to 3.
-    pub level: u8,
-    /// Days since 1970-01-01.
-    pub erase_day: Option<u32>,
-}
-
 /// A message of the history. Secrecy and delivery are two columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageRow {
@@ -113,12 +115,12 @@ pub struct MessageRow {
     /// Hash of what stood before it in its direction.
     pub previous: [u8; 8],
     pub text: String,
-    pub secrecy: SecrecyRow,
+    pub secrecy: Secrecy,
     pub delivery: Delivery,
     pub time: UnixMs,
     /// Messages of the contact that are missing directly before it.
     pub gap_before: u32,
-    /// The row on disk cannot be read; the text is empty and only number, contact and side hold.
+    /// The row on disk cannot be read: only number and contact hold, the text is empty, the secrecy the lowest.
     pub unreadable: bool,
 }
 
@@ -132,16 +134,26 @@ pub struct OutgoingRow {
     pub message: Option<u64>,
     /// The messenger's code for what it is.
     pub kind: u8,
-    /// The body while it waits for a key. Empty once it is sealed: the parcel takes its place.
+    /// What it says. It stays beside the parcel, because a new session seals it anew.
     pub body: SecretBytes,
     /// The sealed parcel, sent again as it is; empty while it waits. A secret too, because it must be gone when it is said to be.
     pub parcel: SecretBytes,
     /// The secrecy its key gave it; meaningful once it is sealed.
-    pub secrecy: SecrecyRow,
+    pub secrecy: Secrecy,
     /// How often it has left.
     pub tries: u32,
     /// When it left last; 0 if never.
     pub last_try: UnixMs,
+}
+
+impl OutgoingRow {
+    pub fn copy(&self) -> OutgoingRow {
+        OutgoingRow {
+            body: self.body.copy(),
+            parcel: self.parcel.copy(),
+            ..*self
+        }
+    }
 }
 
 /// A parcel that was opened and cannot be shown yet: a part of a longer text, or one that came before its predecessor.
@@ -151,8 +163,17 @@ pub struct IncomingPart {
     /// Its place in the conversation; unique for the contact.
     pub sequence: u32,
     pub body: SecretBytes,
-    pub secrecy: SecrecyRow,
+    pub secrecy: Secrecy,
     pub arrived: UnixMs,
+}
+
+impl IncomingPart {
+    pub fn copy(&self) -> IncomingPart {
+        IncomingPart {
+            body: self.body.copy(),
+            ..*self
+        }
+    }
 }
 
 /// A secret state of a contact's session. The messenger numbers them: one being started, the current one, the one before.
@@ -208,7 +229,7 @@ pub enum Change {
     },
     SetSecrecy {
         number: u64,
-        secrecy: SecrecyRow,
+        secrecy: Secrecy,
     },
     PutOutgoing(OutgoingRow),
     RemoveOutgoing {
@@ -242,8 +263,10 @@ pub enum Change {
 #[derive(Debug, Default)]
 pub struct Batch {
     pub changes: Vec<Change>,
-    /// What the changes remove or replace must also be gone from freed pages and from the log before `commit` returns: an
-    /// acknowledgement that says so leaves afterwards.
+    /// What the changes remove or replace must also be gone from freed pages and from the log before `commit` returns, because an
+    /// acknowledgement that says so leaves afterwards. It holds for sessions, outgoing and incoming bodies, parcels and meta values,
+    /// also those of earlier batches; for texts, names and conversations only if the batch removes a message or a contact, which
+    /// writes the whole history anew (some seconds per 100 MB).
     pub erase: bool,
 }
 
@@ -267,6 +290,73 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
+
+    /// Holds every change to the bounds of this module. Each store calls it first.
+    pub fn check(&self) -> Result<(), StoreError> {
+        if self.changes.len() > MAX_CHANGES {
+            return Err(StoreError::Refused("too many changes in one batch"));
+        }
+        self.changes.iter().try_for_each(Change::check)
+    }
+}
+
+fn within(len: usize, most: usize, what: &'static str) -> Result<(), StoreError> {
+    if len <= most {
+        Ok(())
+    } else {
+        Err(StoreError::Refused(what))
+    }
+}
+
+impl Change {
+    fn check(&self) -> Result<(), StoreError> {
+        match self {
+            Change::PutProfile(row) => {
+                within(row.name.len(), MAX_NAME, "a name is too long")?;
+                within(
+                    row.account_key.0.len(),
+                    MAX_BYTES,
+                    "an account key is too long",
+                )
+            }
+            Change::PutContact(row) => {
+                within(row.name.len(), MAX_NAME, "a name is too long")?;
+                within(row.request_text.len(), MAX_TEXT, "a text is too long")
+            }
+            Change::PutSession(row) => {
+                within(row.state.0.len(), MAX_BYTES, "a session is too long")
+            }
+            Change::PutMessage(row) => {
+                within(row.text.len(), MAX_TEXT, "a text is too long")?;
+                // SQL integers are signed, and number 0 means "none".
+                if row.number == 0 || row.number >= i64::MAX as u64 {
+                    return Err(StoreError::Refused("a message number is out of range"));
+                }
+                Ok(())
+            }
+            Change::PutOutgoing(row) => {
+                within(row.body.0.len(), MAX_BYTES, "a body is too long")?;
+                within(row.parcel.0.len(), MAX_BYTES, "a parcel is too long")
+            }
+            Change::PutIncomingPart(row) => {
+                within(row.body.0.len(), MAX_BYTES, "a body is too long")
+            }
+            Change::PutMeta { key, value } => {
+                within(key.name.len(), MAX_NAME, "a name is too long")?;
+                within(value.0.len(), MAX_BYTES, "a value is too long")
+            }
+            Change::RemoveContact(_)
+            | Change::RemoveSession { .. }
+            | Change::RemoveMessage { .. }
+            | Change::SetDelivery { .. }
+            | Change::SetSecrecy { .. }
+            | Change::RemoveOutgoing { .. }
+            | Change::RemoveIncomingParts { .. }
+            | Change::RemoveMeta(_)
+            | Change::PutSeen { .. }
+            | Change::ForgetSeen { .. } => Ok(()),
+        }
+    }
 }
 
 /// Everything but the history, as a start finds it. Lists are ordered by their keys.
@@ -288,7 +378,7 @@ pub struct Snapshot {
     pub next_number: u64,
 }
 
-/// Why something was not kept. Nothing of the batch was.
+/// Why something was not kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// It works again by itself once there is room.
@@ -299,16 +389,23 @@ pub enum StoreError {
     /// The caller broke a bound of this module, or named a row that is not there.
     #[error("the change does not fit the store: {0}")]
     Refused(&'static str),
-    #[error("the profile cannot be written: {0}")]
+    /// The batch is kept, but what it removed may still be on the disk: nothing may be claimed yet. An empty erasing batch tries
+    /// again.
+    #[error("the disk did not let erased keys be overwritten: free some space and try again")]
+    NotErased,
+    #[error("the profile cannot be read or written: {0}")]
     Io(String),
 }
 
-/// One transaction for each step. After an error the store holds exactly what it held before, except after `Io`, when the batch may
-/// be there whole: the caller must treat it as not done and be ready to meet it after a restart.
+/// One transaction for each step. After `Full`, `Refused` and `Damaged` the store holds exactly what it held before. After `Io` the
+/// batch is there whole or not at all: the caller treats it as not done, and must be ready to meet it after a restart.
 pub trait Persistence {
     fn load(&mut self) -> Result<Snapshot, StoreError>;
 
     /// Applies the changes in order, all or none. Durable when it returns.
+    ///
+    /// Sessions, messages, outgoing, incoming and a contact's meta rows need their contact; `Set` and `Remove` of a row that is not
+    /// there do nothing.
     fn commit(&mut self, batch: Batch) -> Result<(), StoreError>;
 
     /// Up to `limit` (at most `MAX_PAGE`) newest messages of the conversation with numbers below `before`, oldest first.

@@ -1,6 +1,622 @@
 //! The sans-IO state machines of the network.
+//!
+//! [`Node`] owns them and carries messages between them; none calls another. It reads no clock, draws no randomness from the system and opens no
+//! socket: `handle_*` takes an input with the time, then [`Node::poll_output`] is drained, then [`Node::next_timeout`] says when to come again.
+//!
+//! ```text
+//!            datagrams                      commands of the person
+//!                │                                   │
+//!            ┌───▼───┐  bodies of shaped links ┌─────▼────┐  random keys, real ones if they wait
+//!            │ links ├────────────────────────►│ circuits ├──────────────┐
+//!            │       │◄────────────────────────┤          │              │ requests sealed to a node
+//!            └─┬───▲─┘                         └──────────┘              │
+//!   contact    │   │ contact bodies                                  ┌───▼──┐
+//!   bodies     └───┴────────────────────────────────────────────────►│ dht  │── ring records ──► topology ── dials ──► links
+//!                                                                     └──────┘
+//! ```
+//!
+//! Two planes meet here and must not mix: what the node does for itself (links, ring, clocks) and what anybody, its own person included, asks of it.
+//! The first decides every datagram the node starts; the second only fills cells that leave anyway.
 
 pub mod circuit;
 pub mod dht;
 pub mod link;
 pub mod person;
+pub mod topology;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::crypto::id::NodeId;
+use crate::crypto::keys::{CookieKey, EntryKey, NodeKey};
+use crate::crypto::random::{Stream, Streams};
+use crate::wire::address::{Address, Reach};
+use crate::wire::class::Class;
+use crate::wire::dht::FIRST_FOREIGN_KIND;
+use crate::wire::peer::Peer;
+use crate::wire::size::DATAGRAM;
+use crate::wire::ticket::{EntrySecret, Ticket};
+use crate::wire::time::{Moment, Now};
+
+use circuit::{CircuitConfig, CircuitOutput, CircuitStreams, Circuits, Guard, View};
+use dht::{Dht, DhtConfig, DhtOutput, LookupId, Timing};
+use link::{
+    AssocId, BodyKind, DialKey, DialTarget, LinkConfig, LinkOutput, LinkState, Links, Purpose,
+};
+use person::{LinkRow, NetworkInfo, NodeCommand, PersonEvent};
+use topology::{Topology, Wish};
+
+/// Outputs waiting to be polled. Reached only if the owner never drains; then the oldest datagram is dropped, as a wire would.
+const OUTPUTS: usize = 4096;
+/// Mean seconds between two attempts to reach the entry nodes while the ring is not joined.
+const ENTRY_RETRY: f64 = 5.0;
+/// The same in a node's first seconds, so that joining is quick.
+const YOUNG_ENTRY_RETRY: f64 = 0.5;
+/// How long those last.
+const YOUNG_ENTRIES: f64 = 10.0;
+/// Entry nodes joined through at most.
+const ENTRIES: usize = 8;
+/// Different own addresses that peers may report before the count starts anew.
+const REPORTS: usize = 16;
+/// Seconds between two looks at the links for the circuits' sake.
+const VIEW: f64 = 1.0;
+
+/// Why a datagram leaves. It never reaches the wire: the simulator's tests compare worlds by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A tick of a shaped link.
+    Shaped,
+    /// A handshake the topology clock started.
+    Dial,
+    /// Ring maintenance on the ring's own clocks, its handshakes included.
+    Ring,
+    /// A spur held for a circuit that ends here, or one that somebody opened to here.
+    Spur,
+    /// An answer to a handshake.
+    Response,
+    /// An answer to somebody's request.
+    Answer,
+    /// A request forwarded from the end of somebody's utility circuit, its handshake included.
+    Forward,
+}
+
+/// What a node is told at its birth.
+pub struct NodeConfig {
+    pub class: Class,
+    /// Private addresses allowed, no rule of one node per /16, ring positions from keys alone.
+    pub lan: bool,
+    /// Where others reach it, if known beforehand; otherwise it believes what its peers observe.
+    pub address: Option<SocketAddr>,
+    pub entries: Vec<Ticket>,
+    /// The key it is called by as an entry node, with the secret of an unlisted one.
+    pub entry_key: Option<(EntryKey, EntrySecret)>,
+    pub shaping: Shaping,
+}
+
+/// Links send on their clock, always. The other value exists so that the test which compares two worlds can be seen to fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shaping {
+    #[default]
+    On,
+    /// Chaff is left out. For the positive control of the twin-world test only.
+    OffForPositiveControl,
+}
+
+/// What a node hands out.
+#[derive(Debug)]
+pub enum NodeOutput {
+    /// Send `cell` to `to` at the moment `at`, which may lie a few milliseconds ahead.
+    Transmit {
+        at: Moment,
+        to: SocketAddr,
+        cell: Box<[u8; DATAGRAM]>,
+        cause: Cause,
+    },
+    Person(PersonEvent),
+}
+
+/// A running node: the sum of its machines.
+pub struct Node {
+    id: NodeId,
+    links: Links,
+    dht: Dht,
+    circuits: Circuits,
+    topology: Topology,
+    entries: Vec<Ticket>,
+    entry_clock: Stream,
+    next_entry: Moment,
+    entry_peers: Vec<Peer>,
+    address: Option<SocketAddr>,
+    reports: BTreeMap<SocketAddr, u32>,
+    seeking: BTreeMap<LookupId, usize>,
+    joined: bool,
+    started: Moment,
+    next_view: Moment,
+    class: Class,
+    lan: bool,
+    outputs: VecDeque<NodeOutput>,
+}
+
+impl Node {
+    /// A node that starts now. `seed` decides everything it will ever draw: its keys, its clocks, its choices.
+    pub fn new(config: NodeConfig, seed: [u8; 32], now: Now) -> Node {
+        let streams = Streams::from_seed(seed);
+        let mut keys = streams.crypto.fork("node keys", b"");
+        let key = Arc::new(NodeKey::generate(&mut keys));
+        let cookie = CookieKey::generate(&mut keys);
+        let links = Links::new(
+            LinkConfig {
+                class: config.class,
+                lan: config.lan,
+                entry: config.entry_key,
+                shaping: config.shaping,
+            },
+            key.clone(),
+            &streams.schedule,
+            &streams.crypto,
+        );
+        let mut dht = Dht::new(
+            DhtConfig {
+                lan: config.lan,
+                timing: Timing::default(),
+            },
+            key.clone(),
+            &streams,
+        );
+        if let Some(addr) = config.address {
+            dht.set_address(now, addr);
+        }
+        let mut entries = config.entries;
+        // Everybody has the same list: nobody takes it from the top.
+        streams.topology.fork("entries", b"").shuffle(&mut entries);
+        let next_entry = if entries.is_empty() {
+            Moment::NEVER
+        } else {
+            now.at
+        };
+        if entries.is_empty() {
+            // The first node of a network has nobody to join.
+            dht.start(now, &[]);
+        }
+        Node {
+            id: key.id(),
+            links,
+            dht,
+            circuits: Circuits::new(
+                CircuitConfig {
+                    class: config.class,
+                    lan: config.lan,
+                },
+                key,
+                cookie,
+                CircuitStreams::of(&streams),
+            ),
+            topology: Topology::new(streams.schedule.fork("topology", b""), now.at),
+            entries,
+            entry_clock: streams.schedule.fork("entries", b""),
+            next_entry,
+            entry_peers: Vec::new(),
+            address: config.address,
+            reports: BTreeMap::new(),
+            seeking: BTreeMap::new(),
+            joined: false,
+            started: now.at,
+            next_view: now.at,
+            class: config.class,
+            lan: config.lan,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// A datagram came in. Whatever it is, nothing is said to whoever sent it unless it is a valid first cell.
+    pub fn handle_datagram(&mut self, now: Now, from: SocketAddr, bytes: &[u8]) {
+        self.links.handle_datagram(now, from, bytes);
+        self.carry(now);
+    }
+
+    /// The moment of `next_timeout` has come.
+    pub fn handle_timeout(&mut self, now: Now) {
+        if self.links.next_timeout() <= now.at {
+            self.links.handle_timeout(now);
+        }
+        if self.dht.next_timeout() <= now.at {
+            self.dht.handle_timeout(now);
+        }
+        if self.circuits.next_timeout() <= now.at {
+            self.circuits.handle_timeout(now);
+        }
+        if self.topology.next_timeout() <= now.at {
+            self.seek_link(now);
+        }
+        if self.next_entry <= now.at {
+            self.call_entry(now);
+        }
+        if self.next_view <= now.at {
+            self.show_circuits(now);
+        }
+        self.carry(now);
+    }
+
+    /// What the person asks. It fills queues that clocks empty, and moves no clock.
+    pub fn command(&mut self, now: Now, command: NodeCommand) {
+        match command {
+            NodeCommand::WantSpurs(wanted) => self.circuits.want_spurs(wanted),
+            NodeCommand::SendSpur { contact, parcel } => self.circuits.send_spur(contact, parcel),
+            NodeCommand::SendReply { handle, parcel } => self.circuits.send_reply(handle, parcel),
+            NodeCommand::Fetch { id, key } => self.circuits.fetch(id, key),
+            NodeCommand::Publish { id, key, value } => self.circuits.publish(id, key, value),
+            NodeCommand::Tokens(tokens) => self.circuits.set_tokens(&tokens),
+        }
+        self.carry(now);
+    }
+
+    pub fn poll_output(&mut self) -> Option<NodeOutput> {
+        self.outputs.pop_front()
+    }
+
+    pub fn next_timeout(&self) -> Moment {
+        self.links
+            .next_timeout()
+            .min(self.dht.next_timeout())
+            .min(self.circuits.next_timeout())
+            .min(self.topology.next_timeout())
+            .min(self.next_entry)
+            .min(self.next_view)
+    }
+
+    /// Carries messages between the machines until all are quiet.
+    fn carry(&mut self, now: Now) {
+        loop {
+            let mut quiet = true;
+            while let Some(output) = self.links.poll_output() {
+                quiet = false;
+                self.on_link(now, output);
+            }
+            while let Some(output) = self.dht.poll_output() {
+                quiet = false;
+                self.on_dht(now, output);
+            }
+            while let Some(output) = self.circuits.poll_output() {
+                quiet = false;
+                self.on_circuit(now, output);
+            }
+            if quiet {
+                break;
+            }
+        }
+    }
+
+    fn output(&mut self, output: NodeOutput) {
+        if self.outputs.len() >= OUTPUTS {
+            self.outputs.pop_front();
+        }
+        self.outputs.push_back(output);
+    }
+
+    fn on_link(&mut self, now: Now, output: LinkOutput) {
+        match output {
+            LinkOutput::Transmit {
+                at,
+                to,
+                cell,
+                cause,
+            } => self.output(NodeOutput::Transmit {
+                at,
+                to,
+                cell,
+                cause,
+            }),
+            LinkOutput::Up {
+                assoc,
+                peer,
+                purpose,
+                dialled,
+                observed,
+            } => {
+                if dialled && let Some(seen) = observed {
+                    self.on_observed(now, seen);
+                }
+                match purpose {
+                    Purpose::Link => {
+                        self.topology.handle_up(assoc);
+                        self.circuits
+                            .handle_link_up(now, assoc, peer, purpose, dialled);
+                        self.show_circuits(now);
+                    }
+                    Purpose::Spur => self
+                        .circuits
+                        .handle_link_up(now, assoc, peer, purpose, dialled),
+                    Purpose::Contact => self.on_entry(now, peer, dialled),
+                    Purpose::Errand => {}
+                }
+            }
+            LinkOutput::Down { assoc, purpose, .. } => self.on_link_down(now, assoc, purpose),
+            LinkOutput::DialFailed { assoc, .. } => {
+                self.topology.handle_down(now.at, assoc);
+                self.circuits.handle_link_down(now, assoc);
+            }
+            LinkOutput::Body { assoc, kind, body } => {
+                self.circuits.handle_body(now, assoc, kind, &body)
+            }
+            // A body that does not belong to its plane is dropped: neither plane may move the other.
+            LinkOutput::Contact { plane, peer, body } => match (plane, body[0] < FIRST_FOREIGN_KIND) {
+                (Purpose::Contact, true) => self.dht.handle_message(now, peer, &body),
+                (Purpose::Errand, false) => self.circuits.handle_contact(peer, &body),
+                _ => {}
+            },
+        }
+    }
+
+    fn on_link_down(&mut self, now: Now, assoc: AssocId, purpose: Purpose) {
+        if purpose == Purpose::Link {
+            self.topology.handle_down(now.at, assoc);
+        }
+        if !purpose.is_contact() {
+            self.circuits.handle_link_down(now, assoc);
+        }
+        if purpose == Purpose::Link {
+            self.show_circuits(now);
+        }
+    }
+
+    fn on_dht(&mut self, now: Now, output: DhtOutput) {
+        match output {
+            DhtOutput::Send { to, body } => {
+                // A session with a full queue is a lost datagram: the ring asks again by itself.
+                let _ = self.links.send_contact(now, Purpose::Contact, to, &body);
+            }
+            DhtOutput::Joined => {
+                self.joined = true;
+                self.next_entry = Moment::NEVER;
+                self.show_circuits(now);
+            }
+            DhtOutput::Found {
+                lookup,
+                owner,
+                neighbours,
+                ..
+            } => {
+                if let Some(slot) = self.seeking.remove(&lookup) {
+                    let candidates: Vec<Peer> = std::iter::once(owner)
+                        .chain(neighbours)
+                        .map(|record| record.peer())
+                        .collect();
+                    self.dial_link(now, slot, &candidates);
+                }
+            }
+            DhtOutput::Lost { lookup } => {
+                if let Some(slot) = self.seeking.remove(&lookup) {
+                    self.dial_link(now, slot, &[]);
+                }
+            }
+        }
+    }
+
+    fn on_circuit(&mut self, now: Now, output: CircuitOutput) {
+        match output {
+            // A full lane or a link that is gone loses the cell; parcels and queries are sent again end to end.
+            CircuitOutput::Send {
+                assoc,
+                kind: BodyKind::Circuit,
+                lane,
+                body,
+            } => {
+                let _ = self.links.send(assoc, lane, &body);
+            }
+            CircuitOutput::Send {
+                assoc,
+                kind: BodyKind::Control,
+                body,
+                ..
+            } => {
+                let _ = self.links.send_control(assoc, &body);
+            }
+            CircuitOutput::Contact { to, body } => {
+                let _ = self.links.send_contact(now, Purpose::Errand, to, &body);
+            }
+            CircuitOutput::DialSpur { handle, peer } => {
+                let assoc = self.links.dial(now, DialTarget::from(peer), Purpose::Spur);
+                self.circuits.spur_dialling(handle, assoc);
+            }
+            CircuitOutput::CloseSpur { assoc } => self.links.close(now, assoc),
+            CircuitOutput::Ask { token, request } => {
+                let answer = self.dht.answer(now, &request);
+                self.circuits.answered(token, &answer);
+            }
+            CircuitOutput::Person(event) => self.output(NodeOutput::Person(event)),
+        }
+    }
+
+    /// Calls the next entry node, one at a time, until the ring is joined.
+    fn call_entry(&mut self, now: Now) {
+        if self.joined {
+            self.next_entry = Moment::NEVER;
+            return;
+        }
+        self.entries.rotate_left(1);
+        if let Some(ticket) = self.entries.last()
+            && let Some(addr) = ticket.address(Reach::of(self.lan))
+        {
+            let key = DialKey::Entry(ticket.entry, ticket.secret);
+            self.links
+                .dial(now, DialTarget { key, addr }, Purpose::Contact);
+        }
+        let young = now.at.since(self.started).as_secs_f64() < YOUNG_ENTRIES;
+        let mean = if young {
+            YOUNG_ENTRY_RETRY
+        } else {
+            ENTRY_RETRY
+        };
+        self.next_entry = now
+            .at
+            .after_seconds(self.entry_clock.exponential(mean).min(3.0 * mean));
+    }
+
+    /// A contact session came up by our own call: while the ring is not joined, that is an entry node under its present NodeId.
+    fn on_entry(&mut self, now: Now, peer: Peer, dialled: bool) {
+        if !dialled
+            || self.joined
+            || self.entry_peers.contains(&peer)
+            || self.entry_peers.len() >= ENTRIES
+        {
+            return;
+        }
+        self.entry_peers.push(peer);
+        if self.dht.own_record().is_some() {
+            self.dht.start(now, &self.entry_peers);
+        }
+    }
+
+    /// Somebody we called says from where the call came. Without an address given by the owner, the first that two say is taken for ours.
+    fn on_observed(&mut self, now: Now, seen: SocketAddr) {
+        if self.address.is_some() {
+            return;
+        }
+        if self.reports.len() >= REPORTS && !self.reports.contains_key(&seen) {
+            self.reports.clear();
+        }
+        let count = self.reports.entry(seen).or_insert(0);
+        *count += 1;
+        // One voice suffices where nobody else can be asked: an only entry node, a private network.
+        if *count >= 2 || self.lan || self.entries.len() == 1 {
+            self.address = Some(seen);
+            self.dht.set_address(now, seen);
+            if !self.entry_peers.is_empty() {
+                self.dht.start(now, &self.entry_peers);
+            }
+        }
+    }
+
+    /// A tick of the topology clock: asks the ring for the owner of a free slot's position.
+    fn seek_link(&mut self, now: Now) {
+        let position = self.dht.own_record().map(|record| record.position());
+        let wish = self
+            .topology
+            .handle_timeout(now.at, position, now.unix.day(), self.joined);
+        if let Some(Wish::Seek { slot, position }) = wish {
+            let lookup = self.dht.lookup(now, position);
+            if self.seeking.len() >= topology::CHOSEN * 4 {
+                self.seeking.clear();
+            }
+            self.seeking.insert(lookup, slot);
+        }
+    }
+
+    fn dial_link(&mut self, now: Now, slot: usize, candidates: &[Peer]) {
+        let own = self.id;
+        let taken: Vec<Peer> = self
+            .links
+            .info(now.at)
+            .into_iter()
+            .filter(|l| l.purpose == Purpose::Link)
+            .filter_map(|l| l.peer)
+            .collect();
+        let lan = self.lan;
+        let fits = |peer: &Peer| {
+            peer.node != own
+                && taken.iter().all(|t| {
+                    t.node != peer.node
+                        && (lan
+                            || Address::from(t.addr).network()
+                                != Address::from(peer.addr).network())
+                })
+        };
+        if let Some(peer) = self.topology.handle_owner(slot, candidates, fits) {
+            let assoc = self.links.dial(now, DialTarget::from(peer), Purpose::Link);
+            self.topology.handle_dialling(slot, assoc, peer);
+        }
+    }
+
+    /// Tells the circuits which links there are and how large the network is. Chosen links come first: those others chose to have with us say
+    /// nothing about their honesty.
+    fn show_circuits(&mut self, now: Now) {
+        self.next_view = now.at.after_seconds(VIEW);
+        let chosen: Vec<AssocId> = self.topology.chosen().collect();
+        let mut guards: Vec<Guard> = self
+            .links
+            .info(now.at)
+            .into_iter()
+            .filter(|link| link.purpose == Purpose::Link && link.state == LinkState::Up)
+            .filter_map(|link| {
+                Some(Guard {
+                    assoc: link.assoc,
+                    peer: link.peer?,
+                    certificate: self.links.certificate(link.assoc),
+                    rate: link.rate.min(self.class.link_rate()),
+                })
+            })
+            .collect();
+        guards.sort_by_key(|guard| {
+            (
+                chosen
+                    .iter()
+                    .position(|c| *c == guard.assoc)
+                    .unwrap_or(usize::MAX),
+                guard.assoc,
+            )
+        });
+        self.circuits.set_view(View {
+            guards,
+            nodes: self.dht.estimate(),
+        });
+    }
+
+    /// A snapshot for the screen.
+    pub fn info(&self, now: Now) -> NetworkInfo {
+        let links = self.links.info(now.at);
+        let counters = self.circuits.counters();
+        NetworkInfo {
+            online: self.joined && self.circuits.online(),
+            class: Some(self.class),
+            node: Some(self.id),
+            address: self.address,
+            circuits: self.circuits.rows(now.at),
+            known_nodes: self.dht.known(),
+            estimated_nodes: self.dht.estimate(),
+            pool_records: counters.pool_records,
+            stored_values: self.dht.stored(),
+            contact_sessions: self.links.contact_sessions(),
+            cells_out: links.iter().map(|l| l.cells_out).sum(),
+            cells_in: links.iter().map(|l| l.cells_in).sum(),
+            chaff_out: links.iter().map(|l| l.chaff_out).sum(),
+            rate: links.iter().map(|l| l.rate).sum(),
+            dropped: self.links.dropped(),
+            links: links
+                .into_iter()
+                .map(|link| LinkRow {
+                    node: link.peer.map(|p| p.node),
+                    purpose: if link.purpose == Purpose::Spur {
+                        "spur"
+                    } else {
+                        "link"
+                    },
+                    state: link.state.word(),
+                    seconds: now.at.since(link.since).as_secs(),
+                    rate: link.rate,
+                    loss: link.loss,
+                    rtt_ms: link.round_trip.map_or(0, |r| r.as_millis() as u32),
+                })
+                .collect(),
+        }
+    }
+
+    /// Hops of the own circuit with this role, first hop first; empty if it does not serve. For the simulator, which knows everything anyway.
+    pub fn path_of(&self, role: &str) -> Vec<Peer> {
+        self.circuits
+            .paths()
+            .into_iter()
+            .find(|(r, _)| *r == role)
+            .map(|(_, path)| path)
+            .unwrap_or_default()
+    }
+
+    /// For each circuit that passes through, every address this node ties to it. For the test that none ties two people together.
+    pub fn relayed_addresses(&self) -> Vec<Vec<SocketAddr>> {
+        self.circuits.relayed_addresses()
+    }
+}

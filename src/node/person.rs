@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use crate::crypto::curve::Point;
 use crate::crypto::id::NodeId;
 use crate::wire::class::Class;
+pub use crate::wire::introduction::IntroPoint;
 use crate::wire::size::{PARCEL, VALUE};
 
 /// A number the messenger gives a contact for as long as the program runs.
@@ -20,17 +21,6 @@ pub struct ReplyHandle {
     pub circuit: u64,
     /// The intro point's handle for the spur.
     pub spur: u32,
-}
-
-/// One of an account's intro points, as its descriptor names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IntroPoint {
-    pub node: NodeId,
-    pub addr: SocketAddr,
-    /// Cookie blocks are sealed to this key.
-    pub cookie_key: Point,
-    /// Names the account's registration at the intro point.
-    pub cookie: [u8; 16],
 }
 
 /// A contact that waits for a spur.

@@ -10,6 +10,10 @@ use super::size::{BODY, CHUNK, RECORD};
 
 /// Kinds below this one belong to the ring.
 pub const FIRST_FOREIGN_KIND: u8 = 0x40;
+/// A request sealed to the receiver, forwarded from the end of a circuit.
+pub const FORWARDED_REQUEST: u8 = 0x40;
+/// The sealed answer on its way back.
+pub const FORWARDED_ANSWER: u8 = 0x41;
 
 /// Digests in one leaf set or row: both sides of a leaf set and the sender are 17, a row is 15; the body would hold 26.
 pub const DIGESTS_MAX: usize = 24;

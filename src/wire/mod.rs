@@ -10,6 +10,8 @@ pub mod class;
 pub mod codec;
 pub mod descriptor;
 pub mod dht;
+pub mod introduction;
+pub mod parcel;
 pub mod peer;
 pub mod position;
 pub mod query;

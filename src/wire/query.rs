@@ -16,6 +16,7 @@ pub const POSITION_PREFIX: usize = 6;
 pub const STRADDLING: usize = 2;
 
 /// What a sealed request asks.
+#[allow(clippy::large_enum_variant)] // lives for one call; a box would be one more allocation for each question
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Which nodes straddle the key?
@@ -55,6 +56,7 @@ pub enum Refusal {
 }
 
 /// What comes back.
+#[allow(clippy::large_enum_variant)] // lives for one call; a box would be one more allocation for each question
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     Find(FindAnswer),

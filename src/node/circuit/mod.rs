@@ -196,7 +196,7 @@ impl Circuits {
                 self.relays
                     .spur_up(&mut self.base, now, assoc, peer, dialled);
             }
-            Purpose::Contact => {}
+            Purpose::Contact | Purpose::Errand => {}
         }
     }
 

@@ -169,7 +169,9 @@ impl Dht {
         if self.joining.phase != Phase::Seeking {
             return;
         }
-        if !self.joining.gateways.iter().any(|g| g.node == from.node) {
+        let known = self.joining.gateways.iter().any(|g| g.node == from.node);
+        // Strangers do not push out the entries this node was given.
+        if !known && self.joining.gateways.len() < GATEWAYS_MAX {
             self.joining.add(from);
             let soon = now.at + Duration::from_secs(1);
             if self
@@ -179,6 +181,21 @@ impl Dht {
             {
                 self.timers.set(Timer::Join, soon);
             }
+        }
+    }
+
+    /// A gateway says that it is in the ring now: no need to wait for the clock.
+    pub(super) fn gateway_ready(&mut self, now: Now, from: &Peer) {
+        if self.joining.phase != Phase::Seeking {
+            return;
+        }
+        let waited_for = self.joining.waiting.remove(&from.node);
+        let mut known = self.joining.gateways.iter();
+        if let Some(at) = known.position(|g| g.node == from.node)
+            && waited_for
+        {
+            self.joining.next = at;
+            self.timers.set(Timer::Join, now.at);
         }
     }
 
@@ -263,6 +280,13 @@ impl Dht {
         // The neighbours learn of this node at once, not by and by: until they do, they answer for its keys.
         for position in self.members.leaves() {
             self.timers.set(Timer::Ping(position), now.at);
+        }
+        // Nor need those wait that this node waited with.
+        let waiting = std::mem::take(&mut self.joining.waiting);
+        for peer in self.strangers() {
+            if waiting.contains(&peer.node) {
+                self.ping(now, peer, Why::Candidate);
+            }
         }
         self.push(DhtOutput::Joined);
     }

@@ -42,6 +42,23 @@ pub(super) struct Member {
     pub health: Health,
     /// Last own round trip.
     pub heard: Moment,
+    /// What carrying for others taught: read when carrying for others, and by nothing else.
+    pub shunned: Shunned,
+}
+
+/// A member that did not answer in time when something was carried through it for others. It is not evidence for this node's own
+/// tables and clocks, which strangers' look-ups must not move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shunned {
+    pub as_hop: Moment,
+    pub as_owner: Moment,
+}
+
+impl Shunned {
+    pub const NOT: Shunned = Shunned {
+        as_hop: Moment(0),
+        as_owner: Moment(0),
+    };
 }
 
 /// Where a key goes from here.
@@ -178,7 +195,16 @@ impl Members {
 
     /// Takes a node in whose round trip was measured. Returns whether it is a member now, and who had to go.
     pub fn insert(&mut self, record: NodeRecord, rto: Rto, now: Moment) -> (bool, Vec<Position>) {
-        let position = record.position();
+        self.insert_at(record.position(), record, rto, now)
+    }
+
+    fn insert_at(
+        &mut self,
+        position: Position,
+        record: NodeRecord,
+        rto: Rto,
+        now: Moment,
+    ) -> (bool, Vec<Position>) {
         if position == self.own {
             return (false, Vec::new());
         }
@@ -200,6 +226,7 @@ impl Members {
             rto,
             health: Health::Good,
             heard: now,
+            shunned: Shunned::NOT,
         };
         self.by_node.insert(record.node(), position);
         self.by_position.insert(position, member);
@@ -279,14 +306,17 @@ impl Members {
         useless
     }
 
-    /// Where a key goes from here, passing over the nodes in `tried`. Every hop is nearer to the key than this node, so a message
-    /// cannot go round in a circle.
-    pub fn next(&self, key: &Position, tried: &[NodeId]) -> Next {
+    /// Where a key goes from here, passing over the nodes in `tried` and, if it is carried for others (`foreign`: the time now),
+    /// those shunned. Every hop is nearer to the key than this node, so a message cannot go round in a circle.
+    pub fn next(&self, key: &Position, tried: &[NodeId], foreign: Option<Moment>) -> Next {
         let mine = nearness(&self.own, key);
         let open = |position: &Position, doubtful: bool| {
             self.by_position.get(position).is_some_and(|m| {
-                (m.health == Health::Good || doubtful && m.health == Health::Doubtful)
-                    && !tried.contains(&m.record.node())
+                let healthy = m.health == Health::Good || doubtful && m.health == Health::Doubtful;
+                let shunned = foreign.is_some_and(|now| {
+                    m.shunned.as_owner > now || !doubtful && m.shunned.as_hop > now
+                });
+                healthy && !shunned && !tried.contains(&m.record.node())
             })
         };
         if self.leaf_set_covers(key) {
@@ -406,5 +436,123 @@ pub(super) fn subnet(address: &Address) -> [u8; 7] {
             let o = ip.octets();
             [6, o[0], o[1], o[2], o[3], o[4], o[5]]
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::keys::NodeKey;
+    use crate::crypto::random::Stream;
+    use crate::wire::time::UnixMs;
+    use std::time::Duration;
+
+    /// A position that starts with these bytes and goes on with `rest`.
+    fn at(start: &[u8], rest: u8) -> Position {
+        let mut bytes = [rest; 32];
+        bytes[..start.len()].copy_from_slice(start);
+        Position(bytes)
+    }
+
+    fn record(seed: u16, addr: &str) -> NodeRecord {
+        let mut label = [0; 32];
+        label[..2].copy_from_slice(&seed.to_be_bytes());
+        let key = NodeKey::generate(&mut Stream::from_seed(label));
+        let addr = addr.parse().expect("a literal");
+        NodeRecord::make(&key, addr, UnixMs(1_800_000_000_000), 120, 0)
+    }
+
+    fn with_rtt(ms: u64) -> Rto {
+        let mut rto = Rto::new();
+        rto.sample(Duration::from_millis(ms));
+        rto
+    }
+
+    fn add(members: &mut Members, position: Position, seed: u16, ms: u64) -> bool {
+        let record = record(seed, "10.0.0.1:1");
+        members
+            .insert_at(position, record, with_rtt(ms), Moment(1))
+            .0
+    }
+
+    #[test]
+    fn a_key_just_past_a_digit_boundary_goes_by_the_leaf_set_and_not_by_the_longer_prefix() {
+        let mut members = Members::new(at(&[0x2f], 0xff), true);
+        add(&mut members, at(&[0x3f], 0xff), 1, 10);
+        // Enough others that the leaf set does not hold everybody.
+        for n in 0..20u16 {
+            add(&mut members, at(&[0x2e, n as u8], 0), 10 + n, 10);
+            add(&mut members, at(&[0x40, n as u8], 0), 50 + n, 10);
+        }
+        let key = at(&[0x30], 0);
+        assert_eq!(members.next(&key, &[], None), Next::Here);
+    }
+
+    #[test]
+    fn a_slot_changes_hands_for_a_nearer_class_of_round_trip_only() {
+        let mut members = Members::new(at(&[0x00], 0), true);
+        for n in 0..40u16 {
+            add(&mut members, at(&[0x00, 1 + n as u8], 0), 100 + n, 10);
+            add(&mut members, at(&[0xff, n as u8], 0), 200 + n, 10);
+        }
+        let (far, near, nearest) = (at(&[0x81], 0), at(&[0x82], 0), at(&[0x83], 0));
+        assert!(add(&mut members, far, 1, 120));
+        // 101 and 149 ms are of one class: nothing is won by shaving off milliseconds.
+        assert!(!add(&mut members, near, 2, 101));
+        assert!(add(&mut members, nearest, 3, 60));
+        assert!(members.get(&far).is_none());
+        assert_eq!(members.row(0).filter(|p| p.digit(0) == 8).count(), 1);
+    }
+
+    #[test]
+    fn one_subnet_fills_two_slots_of_a_row_and_three_of_the_table() {
+        let mut members = Members::new(at(&[0x00], 0), false);
+        let mut seed = 0;
+        let mut put = |members: &mut Members, position| {
+            seed += 1;
+            let record = record(seed, &format!("9.9.9.{seed}:1"));
+            members.insert_at(position, record, with_rtt(10), Moment(1));
+        };
+        for digit in 1..16u8 {
+            put(&mut members, at(&[digit << 4], 0));
+            put(&mut members, at(&[digit], 0));
+        }
+        assert_eq!(members.row(0).count(), SUBNET_PER_ROW);
+        assert_eq!(
+            members.row(0).count() + members.row(1).count(),
+            SUBNET_IN_TABLE
+        );
+    }
+
+    #[test]
+    fn a_lost_leaf_is_replaced_and_the_tables_stay_within_their_bound() {
+        let mut members = Members::new(at(&[0x80], 0), true);
+        let mut stream = Stream::from_seed([1; 32]);
+        for n in 0..400 {
+            add(
+                &mut members,
+                Position(stream.bytes()),
+                n,
+                10 + stream.below(300),
+            );
+        }
+        assert!(members.len() <= MEMBERS_MAX);
+        let before = members.leaves();
+        assert_eq!(before.len(), 2 * LEAVES_PER_SIDE);
+        for lost in &before {
+            members.remove(lost);
+        }
+        assert_eq!(members.leaves().len(), 2 * LEAVES_PER_SIDE);
+        let all: Vec<Position> = members.iter().map(|(p, _)| *p).collect();
+        for position in all {
+            members.remove(&position);
+        }
+        assert_eq!(members.next(&at(&[1], 0), &[], None), Next::Here);
+        assert_eq!(
+            (0..ROWS as u8)
+                .map(|r| members.row(r).count())
+                .sum::<usize>(),
+            0
+        );
     }
 }

@@ -37,7 +37,7 @@ use crate::wire::peer::Peer;
 use crate::wire::position::Position;
 use crate::wire::record::{LIFETIME_MINUTES, NodeRecord, SLOTS};
 use crate::wire::size::{BODY, QUERY};
-use crate::wire::time::{Moment, Now};
+use crate::wire::time::{Moment, Now, UnixMs};
 
 use admission::Admission;
 use join::Joining;
@@ -181,7 +181,12 @@ impl Dht {
 
     fn renew_record(&mut self, now: Now) {
         if let Some(addr) = self.addr {
-            let record = NodeRecord::make(&self.key, addr, now.unix, LIFETIME_MINUTES, self.slot);
+            // Two records with one time would make this node a liar.
+            let after = self
+                .record
+                .map_or(0, |old| (u64::from(old.created()) + 1) * 1000);
+            let unix = UnixMs(now.unix.0.max(after));
+            let record = NodeRecord::make(&self.key, addr, unix, LIFETIME_MINUTES, self.slot);
             self.record = Some(record);
             let wait = self.draw(self.config.timing.record);
             self.timers.set(Timer::Record, now.at + wait);
@@ -205,7 +210,8 @@ impl Dht {
         match message {
             Message::Ping { tag, ready, record } => self.on_ping(now, from, tag, ready, &record),
             Message::Pong { tag, ready, record } => {
-                if let Some((_, rtt)) = self.settle(now, &from, tag) {
+                let asked = |why: &Why| matches!(why, Why::Candidate | Why::Check(_));
+                if let Some(rtt) = self.settle(now, &from, tag, asked) {
                     self.admit(now, &from, ready, &record, rtt);
                     self.joined_if_gathered(now);
                 }
@@ -231,7 +237,7 @@ impl Dht {
                 self.on_found(now, from, tag, verdict, hops, records);
             }
             Message::FoundAck { tag } => {
-                self.settle(now, &from, tag);
+                self.settle(now, &from, tag, |why| *why == Why::Back);
             }
             Message::Leaves {
                 tag,
@@ -367,8 +373,18 @@ impl Dht {
         };
         self.send(from, &answer);
         if ready {
-            self.offer(now, record);
+            self.gateway_ready(now, &from);
+            if !self.has(&from.node, record) {
+                self.offer(now, record);
+            }
         }
+    }
+
+    /// The common case at no cost: a member repeats the record we have.
+    fn has(&self, node: &NodeId, bytes: &RecordBytes) -> bool {
+        let at = self.members.find(node);
+        at.and_then(|at| self.members.get(&at))
+            .is_some_and(|member| member.record.bytes() == *bytes)
     }
 
     /// A record from hearsay: if its node would be of use, it is asked; only its own answer makes it a member.
@@ -436,7 +452,7 @@ impl Dht {
         rtt: Option<std::time::Duration>,
     ) {
         self.candidates.remove(&from.node);
-        if !ready {
+        if !ready || self.has(&from.node, bytes) {
             return;
         }
         let Ok(claimed) = NodeRecord::decode(bytes) else {

@@ -10,12 +10,13 @@ use crate::wire::position::Position;
 use crate::wire::size::BODY;
 use crate::wire::time::{Moment, Now};
 
-use super::members::{Health, prefix_of};
+use super::members::{Health, Shunned, prefix_of};
 use super::rto::Rto;
 use super::{Dht, Timer};
 
-/// Requests without an answer; more are not sent, as if lost on the wire.
+/// Requests without an answer; more are not sent, as if lost on the wire. What is carried for others leaves room for our own.
 const REQUESTS_MAX: usize = 2048;
+const FOREIGN_REQUESTS_MAX: usize = 1536;
 /// Tries of one request.
 const TRIES_MAX: usize = 8;
 /// Where the number of the try stands in a body: after kind and nonce.
@@ -25,8 +26,18 @@ const STRANGER_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a suspected leaf, or other member, may still prove that it lives.
 const SECOND_CHANCE_LEAF: Duration = Duration::from_secs(6);
 const SECOND_CHANCE: Duration = Duration::from_secs(60);
-/// Between two tries to hear from a suspected member outside the leaf set.
-const SECOND_CHANCE_PAUSE: Duration = Duration::from_secs(3);
+/// How long a member that was late for others is not used for others: about as long as the own clocks need to find out.
+const SHUNNED: Duration = Duration::from_secs(10);
+/// The same for the hop that decides ownership: passing over a living owner is a wrong answer, so three lost cells in a row must
+/// not cost more than a moment of them.
+const SHUNNED_AS_OWNER: Duration = Duration::from_secs(2);
+/// Share of the timeout after which a hop that is waited for is asked again: three tries, each with a whole timeout to answer,
+/// fit into the patience of 2.6 timeouts.
+const AGAIN: f64 = 0.8;
+/// Between two tries to hear from a suspected leaf, or other member: a ring that loses a third of its nodes at once must not
+/// shout after them.
+const SECOND_CHANCE_PAUSE_LEAF: Duration = Duration::from_secs(1);
+const SECOND_CHANCE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Why a request was sent: what to do when it is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +57,13 @@ pub(super) enum Why {
 pub(super) struct Request {
     pub to: Peer,
     pub why: Why,
+    /// Carried for others: its fate changes nothing of what this node starts.
+    foreign: bool,
     body: [u8; BODY],
     sent: Vec<Moment>,
     every: Duration,
+    /// Each wait is twice the one before: the peer is no member, so its round trip is a guess.
+    doubling: bool,
     give_up: Moment,
 }
 
@@ -72,16 +87,21 @@ impl Dht {
         foreign: bool,
         message: impl FnOnce(Tag) -> Message,
     ) -> Option<u64> {
-        if self.requests.len() >= REQUESTS_MAX {
+        let limit = if foreign {
+            FOREIGN_REQUESTS_MAX
+        } else {
+            REQUESTS_MAX
+        };
+        if self.requests.len() >= limit {
             return None;
         }
         let nonce = self.nonce(foreign);
         let body = message(Tag { nonce, attempt: 0 }).encode();
-        self.watch(now, nonce, to, why, body);
+        self.watch(now, nonce, to, why, foreign, body);
         Some(nonce)
     }
 
-    fn watch(&mut self, now: Now, nonce: u64, to: Peer, why: Why, body: [u8; BODY]) {
+    fn watch(&mut self, now: Now, nonce: u64, to: Peer, why: Why, foreign: bool, body: [u8; BODY]) {
         let member = self
             .members
             .find(&to.node)
@@ -93,14 +113,22 @@ impl Dht {
             _ if member.is_some() => rto.patience(),
             _ => STRANGER_PATIENCE,
         };
-        let every = rto.timeout();
+        let every = match why {
+            Why::Hop {
+                deciding: false, ..
+            } => rto.timeout(),
+            _ if member.is_some() && !suspected => rto.timeout().mul_f64(AGAIN),
+            _ => rto.timeout(),
+        };
         let give_up = now.at + patience;
         let request = Request {
             to,
             why,
+            foreign,
             body,
             sent: vec![now.at],
             every,
+            doubling: member.is_none(),
             give_up,
         };
         self.requests.insert(nonce, request);
@@ -126,20 +154,25 @@ impl Dht {
         .is_some()
     }
 
-    /// The request an answer belongs to, with the round trip; the peer is alive. Ends the request.
+    /// The round trip of the request that an answer ends; the peer is alive. Nothing if no such request (`expected`) waits for this
+    /// peer; the inner `None`: an unknown try.
     pub(super) fn settle(
         &mut self,
         now: Now,
         from: &Peer,
         tag: Tag,
-    ) -> Option<(Request, Option<Duration>)> {
+        expected: impl Fn(&Why) -> bool,
+    ) -> Option<Option<Duration>> {
+        let request = self.requests.get(&tag.nonce)?;
+        if !expected(&request.why) {
+            return None;
+        }
         let rtt = self.heard(now, from, tag)?;
-        self.timers.clear(&Timer::Request(tag.nonce));
-        let request = self.requests.remove(&tag.nonce)?;
-        Some((request, rtt))
+        self.forget_request(tag.nonce);
+        Some(rtt)
     }
 
-    /// Like `settle`, but the request stays known: more than one answer comes to it. The inner `None`: an unknown try.
+    /// Like `settle`, but the request stays known: more than one answer comes to it.
     pub(super) fn heard(&mut self, now: Now, from: &Peer, tag: Tag) -> Option<Option<Duration>> {
         let request = self.requests.get(&tag.nonce)?;
         if request.to.node != from.node {
@@ -147,6 +180,14 @@ impl Dht {
         }
         let sent = request.sent.get(usize::from(tag.attempt));
         let rtt = sent.map(|sent| now.at.since(*sent));
+        if request.foreign {
+            if let Some(at) = self.members.find(&from.node)
+                && let Some(member) = self.members.get_mut(&at)
+            {
+                member.shunned = Shunned::NOT;
+            }
+            return Some(rtt);
+        }
         if let Some(at) = self.members.find(&from.node)
             && let Some(member) = self.members.get_mut(&at)
         {
@@ -195,6 +236,9 @@ impl Dht {
         }
         request.body[ATTEMPT_AT] = request.sent.len() as u8;
         request.sent.push(now.at);
+        if request.doubling {
+            request.every *= 2;
+        }
         let next = (now.at + request.every).min(request.give_up);
         let body = Box::new(request.body);
         self.timers.set(Timer::Request(nonce), next);
@@ -202,6 +246,7 @@ impl Dht {
     }
 
     fn on_silence(&mut self, now: Now, nonce: u64, why: Why, to: Peer) {
+        let foreign = self.requests.get(&nonce).is_some_and(|r| r.foreign);
         self.forget_request(nonce);
         match why {
             Why::Candidate => {
@@ -216,13 +261,17 @@ impl Dht {
                 self.doubt(now, &to);
                 self.joined_if_gathered(now);
             }
+            Why::Hop { carriage, .. } if foreign => {
+                self.shun(now, &to, true);
+                self.pass_over(now, carriage, to.node);
+            }
             Why::Hop { carriage, .. } => {
                 if let Some(at) = self.members.find(&to.node) {
                     self.suspect(now, &at);
                 }
                 self.pass_over(now, carriage, to.node);
             }
-            Why::Back => self.doubt(now, &to),
+            Why::Back => {}
         }
     }
 
@@ -237,6 +286,18 @@ impl Dht {
         }
     }
 
+    /// What was carried for others was not answered in time: for a while nothing else of others goes there.
+    pub(super) fn shun(&mut self, now: Now, peer: &Peer, as_owner: bool) {
+        if let Some(at) = self.members.find(&peer.node)
+            && let Some(member) = self.members.get_mut(&at)
+        {
+            member.shunned.as_hop = now.at + SHUNNED;
+            if as_owner {
+                member.shunned.as_owner = now.at + SHUNNED_AS_OWNER;
+            }
+        }
+    }
+
     /// Patience is over: the second chance begins, or ends.
     fn suspect(&mut self, now: Now, position: &Position) {
         let leaf = self.members.is_leaf_place(position);
@@ -247,7 +308,7 @@ impl Dht {
             Health::Suspect { until } if now.at >= until => self.drop_member(position),
             Health::Suspect { .. } => {
                 let pause = if leaf {
-                    Duration::ZERO
+                    SECOND_CHANCE_PAUSE_LEAF
                 } else {
                     SECOND_CHANCE_PAUSE
                 };

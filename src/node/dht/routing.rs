@@ -15,7 +15,7 @@ use crate::wire::dht::{Message, RecordBytes, Tag, Verdict};
 use crate::wire::peer::Peer;
 use crate::wire::position::Position;
 use crate::wire::record::NodeRecord;
-use crate::wire::time::Now;
+use crate::wire::time::{Moment, Now};
 
 use super::members::{Health, Next};
 use super::requests::Why;
@@ -25,6 +25,8 @@ use super::{Dht, DhtOutput, LookupId, Timer, verdict};
 const TTL: u8 = 16;
 /// Look-ups carried at once for others; more are not taken, and whoever sent one goes round this node.
 const CARRIED_MAX: usize = 1024;
+/// The same for one node that asks: one flood does not stop the others.
+const CARRIED_FOR_ONE: usize = 128;
 /// Own look-ups at once; more are lost at once.
 const OWN_MAX: usize = 64;
 /// Nodes passed over for one look-up.
@@ -160,7 +162,7 @@ impl Dht {
     pub(super) fn on_route(&mut self, now: Now, from: Peer, tag: Tag, ttl: u8, key: Position) {
         if !self.is_ready() {
             self.joiner_seen(now, from);
-            self.answer_here(from, tag, 0);
+            self.answer_here(now, from, tag, 0);
             return;
         }
         if let Some(id) = self.carried.get(&(from.node, tag.nonce)) {
@@ -169,11 +171,15 @@ impl Dht {
             }
             return;
         }
-        if self.members.next(&key, &[]) == Next::Here {
-            self.answer_here(from, tag, 0);
+        if self.members.next(&key, &[], Some(now.at)) == Next::Here {
+            self.answer_here(now, from, tag, 0);
             return;
         }
-        if ttl == 0 || self.carried.len() >= CARRIED_MAX {
+        let of_one = self
+            .carried
+            .range((from.node, 0)..=(from.node, u64::MAX))
+            .count();
+        if ttl == 0 || self.carried.len() >= CARRIED_MAX || of_one >= CARRIED_FOR_ONE {
             return;
         }
         self.send(from, &Message::RouteAck { tag });
@@ -185,9 +191,9 @@ impl Dht {
 
     /// This node owns the key in its own view, or has not joined yet: it answers itself, and statelessly, since whoever asks
     /// asks again.
-    fn answer_here(&mut self, to: Peer, tag: Tag, back: u64) {
+    fn answer_here(&mut self, now: Now, to: Peer, tag: Tag, back: u64) {
         let ready = self.is_ready();
-        let records = self.own_and_neighbours();
+        let records = self.own_and_neighbours(now);
         let answer = Message::Found {
             tag,
             back,
@@ -198,10 +204,10 @@ impl Dht {
         self.send(to, &answer);
     }
 
-    fn own_and_neighbours(&self) -> Vec<RecordBytes> {
+    fn own_and_neighbours(&self, now: Now) -> Vec<RecordBytes> {
         let mut records: Vec<RecordBytes> = self.own_bytes().into_iter().collect();
         if self.is_ready() {
-            let neighbours = self.members.neighbours(&self.members.own());
+            let neighbours = self.members.neighbours(&self.members.own(), now.at);
             for record in neighbours {
                 let bytes = record.bytes();
                 if !records.contains(&bytes) {
@@ -225,7 +231,10 @@ impl Dht {
         let (to, deciding) = if let Some(gateway) = carriage.forced {
             (gateway, true)
         } else {
-            match self.members.next(&key, &carriage.passed) {
+            match self
+                .members
+                .next(&key, &carriage.passed, foreign.then_some(now.at))
+            {
                 Next::Here => {
                     self.end_here(now, id);
                     return;
@@ -261,11 +270,11 @@ impl Dht {
         };
         match carriage.origin {
             Origin::Asked { .. } => {
-                let records = self.own_and_neighbours();
+                let records = self.own_and_neighbours(now);
                 self.bring_back(now, id, verdict(true), 0, records);
             }
             Origin::Lookup(lookup) => {
-                let neighbours = self.members.neighbours(&self.members.own());
+                let neighbours = self.members.neighbours(&self.members.own(), now.at);
                 if let Some(owner) = self.record {
                     self.remove_carriage(id);
                     self.push(DhtOutput::Found {
@@ -293,13 +302,18 @@ impl Dht {
         let mut passed = carriage.passed.clone();
         passed.push(slow.node);
         let key = carriage.key;
-        if self.members.next(&key, &passed) == Next::Here {
+        let foreign = matches!(carriage.origin, Origin::Asked { .. });
+        if self.members.next(&key, &passed, foreign.then_some(now.at)) == Next::Here {
             return false;
         }
         if let Some(carriage) = self.carriages.get_mut(&id) {
             carriage.passed = passed;
         }
-        self.doubt(now, &slow);
+        if foreign {
+            self.shun(now, &slow, false);
+        } else {
+            self.doubt(now, &slow);
+        }
         self.forward(now, id);
         true
     }
@@ -320,7 +334,10 @@ impl Dht {
     }
 
     pub(super) fn on_route_ack(&mut self, now: Now, from: &Peer, tag: Tag) {
-        if self.heard(now, from, tag).is_some() {
+        let hop = self.requests.get(&tag.nonce);
+        if hop.is_some_and(|r| matches!(r.why, Why::Hop { .. }))
+            && self.heard(now, from, tag).is_some()
+        {
             self.timers.clear(&Timer::Request(tag.nonce));
         }
     }
@@ -508,7 +525,7 @@ impl Dht {
         {
             let mut passed = carriage.passed.clone();
             passed.push(request.to.node);
-            if self.members.next(&carriage.key, &passed) != Next::Here {
+            if self.members.next(&carriage.key, &passed, None) != Next::Here {
                 carriage.passed = passed;
             }
         }
@@ -517,8 +534,12 @@ impl Dht {
 
 impl super::members::Members {
     /// Records of the nodes in use on both sides of a position, before it and after it; one if both are the same.
-    pub(super) fn neighbours(&self, position: &Position) -> Vec<NodeRecord> {
-        let in_use = || self.iter().filter(|(_, m)| m.health == Health::Good);
+    /// One that was silent for others is left out: its record would belie the owner's answer.
+    pub(super) fn neighbours(&self, position: &Position, now: Moment) -> Vec<NodeRecord> {
+        let in_use = || {
+            self.iter()
+                .filter(|(_, m)| m.health == Health::Good && m.shunned.as_owner <= now)
+        };
         let before = in_use()
             .filter(|(p, _)| *p != position)
             .min_by_key(|(p, _)| p.clockwise_to(position));

@@ -36,6 +36,8 @@ const CHECKS_PER_SECOND: f64 = 20.0;
 const CHECKS_AT_ONCE: f64 = 60.0;
 /// Nodes remembered as told of a value: the replicas, and as many that came and went; the oldest falls out.
 const TOLD_MAX: usize = 24;
+/// Values looked at for one leaf exchange, so that a full shelf costs no more time than this.
+const SCAN_MAX: usize = 512;
 /// Descriptors are published for today and up to 15 days ahead; one more for clocks that differ, and two back.
 const DAYS_AHEAD: u32 = 17;
 const DAYS_BACK: u32 = 2;
@@ -46,6 +48,13 @@ struct Held {
     expires: Moment,
     /// Nodes this value was sent to.
     told: Vec<NodeId>,
+}
+
+/// What a look along the shelf found.
+struct Chosen {
+    chosen: Option<[u8; 32]>,
+    /// Where the look ended, if not at its beginning.
+    scanned: Option<[u8; 32]>,
 }
 
 /// Who sends the halves of one value.
@@ -225,9 +234,15 @@ impl Shelf {
         train: u64,
         members: &Members,
     ) -> [StoreCell; 2] {
-        let key = members
-            .find(member)
-            .and_then(|place| self.choose(now.at, member, &place, members));
+        let place = members.find(member);
+        let key = place.and_then(|place| {
+            let choice = self.choose(now.at, member, &place, members);
+            // The round goes on even if nothing belongs with this member.
+            if let (None, Some(scanned)) = (choice.chosen, choice.scanned) {
+                self.cursor = scanned;
+            }
+            choice.chosen
+        });
         let mut cells = [0, 1].map(|index| StoreCell {
             real: false,
             train,
@@ -250,34 +265,31 @@ impl Shelf {
         cells
     }
 
-    fn choose(
-        &self,
-        now: Moment,
-        member: &NodeId,
-        place: &Position,
-        members: &Members,
-    ) -> Option<[u8; 32]> {
+    fn choose(&self, now: Moment, member: &NodeId, place: &Position, members: &Members) -> Chosen {
         let belongs = |(key, held): &(&[u8; 32], &Held)| {
             held.expires > now + Duration::from_secs(1)
                 && members.count_nearer(&Position(**key), place, REPLICAS) < REPLICAS
         };
-        let new = self
-            .values
-            .iter()
-            .filter(|(_, held)| !held.told.contains(member))
-            .find(belongs);
-        if let Some((key, _)) = new {
-            return Some(*key);
-        }
         let behind = (
             std::ops::Bound::Excluded(self.cursor),
             std::ops::Bound::Unbounded,
         );
-        self.values
+        let round = || {
+            self.values
+                .range(behind)
+                .chain(self.values.range(..=self.cursor))
+                .take(SCAN_MAX)
+                .filter(belongs)
+        };
+        let new = round().find(|(_, held)| !held.told.contains(member));
+        let chosen = new.or_else(|| round().next()).map(|(key, _)| *key);
+        let scanned = self
+            .values
             .range(behind)
             .chain(self.values.range(..=self.cursor))
-            .find(belongs)
-            .map(|(key, _)| *key)
+            .nth(SCAN_MAX - 1)
+            .map(|(key, _)| *key);
+        Chosen { chosen, scanned }
     }
 }
 

@@ -61,6 +61,10 @@ impl Default for Timing {
     }
 }
 
+fn exchange(why: &Why) -> bool {
+    *why == Why::Exchange
+}
+
 impl Dht {
     /// A period with this mean: half of it, plus an even share of it.
     pub(super) fn draw(&mut self, mean: f64) -> Duration {
@@ -152,7 +156,9 @@ impl Dht {
         if !ready || !self.is_ready() {
             return;
         }
-        self.offer(now, record);
+        if !self.has(&from.node, record) {
+            self.offer(now, record);
+        }
         if self.members.find(&from.node).is_some() {
             self.want(now, from, digests, WANTS_WHEN_ASKED);
         }
@@ -167,7 +173,7 @@ impl Dht {
         record: &RecordBytes,
         digests: &[Digest],
     ) {
-        let Some((_, rtt)) = self.settle(now, &from, tag) else {
+        let Some(rtt) = self.settle(now, &from, tag, exchange) else {
             return;
         };
         self.admit(now, &from, ready, record, rtt);
@@ -218,7 +224,7 @@ impl Dht {
     }
 
     pub(super) fn on_records(&mut self, now: Now, from: Peer, tag: Tag, records: &[RecordBytes]) {
-        if self.settle(now, &from, tag).is_none() {
+        if self.settle(now, &from, tag, exchange).is_none() {
             return;
         }
         for record in records {
@@ -267,7 +273,7 @@ impl Dht {
     }
 
     pub(super) fn on_row_answer(&mut self, now: Now, from: Peer, tag: Tag, digests: &[Digest]) {
-        if self.settle(now, &from, tag).is_some() {
+        if self.settle(now, &from, tag, exchange).is_some() {
             self.want(now, from, digests, WANTS);
         }
     }
@@ -283,7 +289,7 @@ impl Dht {
         let digit = (u64::from(own.digit(row)) + 1 + self.topology.below(15)) as u8 & 15;
         let mut key: [u8; 32] = self.topology.bytes();
         key[..row / 2].copy_from_slice(&own.0[..row / 2]);
-        key[row / 2] = if row % 2 == 0 {
+        key[row / 2] = if row.is_multiple_of(2) {
             digit << 4 | key[row / 2] & 15
         } else {
             own.0[row / 2] & 0xf0 | digit

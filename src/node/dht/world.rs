@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::members::{Health, nearness};
 use super::*;
 use crate::crypto::random::Stream;
-use crate::wire::time::UnixMs;
+use crate::wire::query::{Answer, Request};
 
 const UNIX: u64 = 1_800_000_000_000;
 
@@ -118,6 +118,12 @@ impl World {
         self.alive[node] = false;
         self.due.remove(&(self.planned[node], node));
         self.planned[node] = Moment::NEVER;
+    }
+
+    /// A killed node goes on with what it knew.
+    pub fn thaw(&mut self, node: usize) {
+        self.alive[node] = true;
+        self.drain(node);
     }
 
     /// One way from here to there, 5 to 80 ms, always the same.
@@ -255,11 +261,29 @@ impl World {
         living.iter().filter(wrong).count()
     }
 
-    pub fn good_members(&self, node: usize) -> usize {
-        self.nodes[node]
-            .members
-            .iter()
-            .filter(|(_, m)| m.health == Health::Good)
-            .count()
+    pub fn health(&self, of: usize, at: usize) -> Option<Health> {
+        let position = self.position(of);
+        self.nodes[at].members.get(&position).map(|m| m.health)
+    }
+
+    /// The node is reached elsewhere from now on.
+    pub fn readdress(&mut self, node: usize, addr: SocketAddr) {
+        self.peers[node].addr = addr;
+        let now = self.now();
+        self.nodes[node].set_address(now, addr);
+        self.drain(node);
+    }
+
+    /// Hands a body to a node as if it had come from this peer.
+    pub fn inject(&mut self, node: usize, from: Peer, body: &[u8; BODY]) {
+        let now = self.now();
+        self.nodes[node].handle_message(now, from, body);
+        self.drain(node);
+    }
+
+    pub fn ask(&mut self, node: usize, request: &Request) -> Answer {
+        let now = self.now();
+        let answer = self.nodes[node].answer(now, &request.encode());
+        Answer::decode(&answer).expect("our own encoding")
     }
 }

@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::certificate::Vouching;
-use super::dial::Waiting;
 use super::keys::Keys;
 use super::shaped::{Health, Shaped};
-use super::{AssocId, DialTarget, DownReason, LinkInfo, LinkState, Purpose};
+use super::{AssocId, DownReason, LinkInfo, LinkState, Purpose};
 use crate::crypto::keys::NodeKey;
 use crate::crypto::random::Stream;
 use crate::wire::address::Address;
@@ -19,6 +18,8 @@ use crate::wire::time::{Moment, Now};
 
 /// In a contact session, silence for this long after something was sent means that the other end has forgotten it.
 const STALE: Duration = Duration::from_secs(3);
+/// A body that nothing is said to for this long is answered with an empty cell.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 pub struct Assoc {
     pub peer: Peer,
@@ -27,7 +28,8 @@ pub struct Assoc {
     pub dialled: bool,
     /// Up since, or half open since.
     pub since: Moment,
-    pub keys: Keys,
+    /// Boxed: it holds key schedules of some kilobytes, and maps move their values.
+    pub keys: Box<Keys>,
     /// Until when it says good-bye.
     pub closing: Option<Moment>,
     pub role: Role,
@@ -46,9 +48,8 @@ pub struct HalfOpen {
     pub reached: Address,
     /// Where its INIT came from, as our RESP told it.
     pub observed: Address,
-    /// Our own call to the same node, which this one replaced.
-    pub own_call: Option<DialTarget>,
-    pub waiting: Waiting,
+    /// Our own call to the same node, which gives way when this one is confirmed.
+    pub own_call: Option<AssocId>,
 }
 
 pub struct Link {
@@ -62,6 +63,8 @@ pub struct Contact {
     used: Moment,
     /// Since when something was sent and nothing came.
     unanswered: Option<Moment>,
+    /// Since when a body came and nothing was sent.
+    owing: Option<Moment>,
 }
 
 impl Contact {
@@ -69,6 +72,7 @@ impl Contact {
         Contact {
             used: now,
             unanswered: None,
+            owing: None,
         }
     }
 
@@ -76,14 +80,28 @@ impl Contact {
         self.used
     }
 
-    pub fn sent(&mut self, now: Moment) {
-        self.used = now;
-        self.unanswered.get_or_insert(now);
+    pub fn sent(&mut self, now: Moment, kind: CellKind) {
+        self.owing = None;
+        if kind == CellKind::Body {
+            self.used = now;
+            self.unanswered.get_or_insert(now);
+        }
     }
 
-    pub fn heard(&mut self, now: Moment) {
-        self.used = now;
+    /// Whether a timer for a sign of life has to be set.
+    pub fn heard(&mut self, now: Moment, kind: CellKind) -> bool {
         self.unanswered = None;
+        let first = kind == CellKind::Body && self.owing.is_none();
+        if kind == CellKind::Body {
+            self.used = now;
+            self.owing.get_or_insert(now);
+        }
+        first
+    }
+
+    /// When a sign of life is due to the other end, which otherwise takes the session for forgotten.
+    pub fn owes(&self) -> Option<Moment> {
+        self.owing.map(|since| since + SIGN_OF_LIFE)
     }
 
     pub fn is_stale(&self, now: Moment) -> bool {
@@ -91,13 +109,8 @@ impl Contact {
             .is_some_and(|since| now.since(since) > STALE)
     }
 
-    /// The inner cell that carries a body, or good-bye.
-    pub fn fill(body: Option<&[u8; BODY]>) -> [u8; INNER] {
-        let kind = if body.is_some() {
-            CellKind::Body
-        } else {
-            CellKind::Close
-        };
+    /// The inner cell that carries a body, nothing, or good-bye.
+    pub fn fill(kind: CellKind, body: Option<&[u8; BODY]>) -> [u8; INNER] {
         let mut inner = [0; INNER];
         InnerHeader {
             kind,

@@ -24,6 +24,8 @@ pub const WAITING: usize = 4;
 pub struct Dial {
     pub target: DialTarget,
     pub purpose: Purpose,
+    /// By name, not by sending: its end is told.
+    pub asked: bool,
     pub calling: Calling,
     pub waiting: Waiting,
     started: Moment,
@@ -49,6 +51,7 @@ impl Dial {
     pub fn new(
         target: DialTarget,
         purpose: Purpose,
+        asked: bool,
         calling: Calling,
         now: Moment,
         jitter: Stream,
@@ -56,6 +59,7 @@ impl Dial {
         Dial {
             target,
             purpose,
+            asked,
             calling,
             waiting: Waiting::default(),
             started: now,
@@ -66,7 +70,7 @@ impl Dial {
 
     /// When to call again, after an INIT at `now`; never before it has failed.
     pub fn next(&mut self, now: Moment) -> Moment {
-        let pauses = if self.purpose == Purpose::Contact {
+        let pauses = if self.purpose.is_contact() {
             CONTACT_PAUSES
         } else {
             PAUSES
@@ -85,7 +89,7 @@ impl Dial {
     }
 
     fn patience(&self) -> Duration {
-        if self.purpose == Purpose::Contact {
+        if self.purpose.is_contact() {
             CONTACT_PATIENCE
         } else {
             PATIENCE

@@ -42,9 +42,9 @@ pub struct Keys {
     sealer: PacketSealer,
     opener: PacketOpener,
     since: Moment,
-    old: Option<(PacketOpener, Moment)>,
+    old: Option<(Box<PacketOpener>, Moment)>,
     next: Option<Agreed>,
-    next_opener: Option<PacketOpener>,
+    next_opener: Option<Box<PacketOpener>>,
     asked: Option<Ephemeral>,
     /// When the caller asks next.
     ask: Moment,
@@ -99,7 +99,7 @@ impl Keys {
             && let Ok((number, inner)) = next.open(cell)
             && let (Some(agreed), Some(opener)) = (self.next.take(), self.next_opener.take())
         {
-            self.switch(now, &agreed, opener);
+            self.switch(now, &agreed, *opener);
             return Some((Under::New, number, inner, true));
         }
         let (old, until) = self.old.as_mut()?;
@@ -154,7 +154,7 @@ impl Keys {
         let t = transcript(caller, &own.id());
         let agreed = mqv::full(Side::Responder, own, ephemeral, caller.point(), &x, t).ok()?;
         w.put(&agreed.confirm(Side::Responder));
-        self.next_opener = Some(PacketOpener::new(&agreed, Side::Initiator));
+        self.next_opener = Some(Box::new(PacketOpener::new(&agreed, Side::Initiator)));
         self.next = Some(agreed);
         Some(answer)
     }
@@ -191,7 +191,7 @@ impl Keys {
     fn switch(&mut self, now: Moment, agreed: &Agreed, opener: PacketOpener) {
         self.sealer = PacketSealer::new(agreed, self.side);
         let old = std::mem::replace(&mut self.opener, opener);
-        self.old = Some((old, now + OVERLAP));
+        self.old = Some((Box::new(old), now + OVERLAP));
         self.since = now;
     }
 }

@@ -16,7 +16,9 @@ use crate::crypto::curve::Point;
 use crate::crypto::id::{EntryId, NodeId};
 use crate::crypto::keys::{EntryKey, NodeKey};
 use crate::crypto::random::Stream;
+use crate::node::{Cause, Shaping};
 use crate::wire::address::Address;
+use crate::wire::cell::CellKind;
 use crate::wire::certificate::LinkCertificate;
 use crate::wire::class::Class;
 use crate::wire::peer::Peer;
@@ -24,7 +26,9 @@ use crate::wire::size::{BODY, DATAGRAM};
 use crate::wire::ticket::EntrySecret;
 use crate::wire::time::{Moment, Now};
 
+mod accept;
 mod assoc;
+mod calls;
 mod certificate;
 mod dial;
 mod flights;
@@ -38,14 +42,15 @@ mod shaped;
 mod table;
 #[cfg(test)]
 mod tests;
+mod ticks;
 #[cfg(test)]
 mod world;
 
-use assoc::{Assoc, Contact, Role};
+use assoc::{Assoc, Role};
 use certificate::Vouching;
-use dial::Dial;
+use dial::{Dial, Waiting};
 use gate::{Allowance, Gate};
-use handshake::{Call, Calling, Listening};
+use handshake::Listening;
 pub use lanes::{DEPTH, Full, LANES};
 pub use schedule::LEAD;
 use table::{Addresses, Timers};
@@ -61,7 +66,7 @@ pub const ACCEPTED_LINKS: usize = 8;
 pub const CALLED_SPURS: usize = 16;
 /// Spurs others hold to this node.
 pub const ACCEPTED_SPURS: usize = 16;
-/// Contact sessions; the least recently used goes first.
+/// Contact sessions of each plane; the least recently used goes first.
 pub const CONTACTS: usize = 256;
 /// Associations whose caller has not yet proved itself; the oldest goes first.
 pub const HALF_OPEN: usize = 256;
@@ -69,7 +74,7 @@ pub const HALF_OPEN: usize = 256;
 pub const HALF_OPEN_PER_SOURCE: usize = 8;
 /// Calls for links and spurs under way; more fail at once.
 pub const DIALS: usize = 32;
-/// Calls for contact sessions under way; more are refused.
+/// Calls for contact sessions of each plane under way; more are refused.
 pub const CONTACT_DIALS: usize = 64;
 /// Links that say good-bye; the oldest is cut short.
 pub const CLOSING: usize = 16;
@@ -91,8 +96,11 @@ pub enum Purpose {
     Link,
     /// Shaped, temporary, from a circuit's end to a chosen node.
     Spur,
-    /// Unshaped, for messages of the DHT.
+    /// Unshaped, for the ring's own messages.
     Contact,
+    /// Unshaped, for requests forwarded from the end of somebody's utility circuit. Apart from `Contact`, so that what others ask never decides
+    /// whether the ring's next message needs a handshake.
+    Errand,
 }
 
 impl Purpose {
@@ -101,6 +109,30 @@ impl Purpose {
             Purpose::Link => 1,
             Purpose::Spur => 2,
             Purpose::Contact => 3,
+            Purpose::Errand => 4,
+        }
+    }
+
+    /// Contact sessions of either plane: unshaped.
+    pub fn is_contact(self) -> bool {
+        matches!(self, Purpose::Contact | Purpose::Errand)
+    }
+
+    /// Why a call for it is made.
+    fn dial_cause(self) -> Cause {
+        match self {
+            Purpose::Link => Cause::Dial,
+            Purpose::Spur => Cause::Spur,
+            Purpose::Contact => Cause::Ring,
+            Purpose::Errand => Cause::Forward,
+        }
+    }
+
+    /// Why its cells are sent.
+    fn cause(self) -> Cause {
+        match self {
+            Purpose::Link => Cause::Shaped,
+            _ => self.dial_cause(),
         }
     }
 
@@ -109,6 +141,7 @@ impl Purpose {
             1 => Some(Purpose::Link),
             2 => Some(Purpose::Spur),
             3 => Some(Purpose::Contact),
+            4 => Some(Purpose::Errand),
             _ => None,
         }
     }
@@ -225,8 +258,10 @@ pub enum LinkOutput {
         at: Moment,
         to: SocketAddr,
         cell: Box<Cell>,
+        /// Has no part in the cell: the simulator's tests compare worlds by it.
+        cause: Cause,
     },
-    /// `dialled`: this end called. `observed`: this node's address as the other end sees it, or claims to have reached it.
+    /// Of every link and spur, and of contact sessions that [`Links::dial`] asked for. `dialled`: this end called. `observed`: this node's address as the other end sees it, or claims to have reached it.
     Up {
         assoc: AssocId,
         peer: Peer,
@@ -247,7 +282,11 @@ pub enum LinkOutput {
         body: [u8; BODY],
     },
     /// From a contact session; the NodeId is authentic.
-    Contact { peer: Peer, body: [u8; BODY] },
+    Contact {
+        plane: Purpose,
+        peer: Peer,
+        body: [u8; BODY],
+    },
     DialFailed {
         assoc: AssocId,
         target: DialTarget,
@@ -301,11 +340,25 @@ pub struct LinkConfig {
     pub lan: bool,
     /// The entry key this node is called by besides its NodeId, and its secret if it is unlisted.
     pub entry: Option<(EntryKey, EntrySecret)>,
+    pub shaping: Shaping,
+}
+
+/// What both ends know of an association that is proven.
+struct Proven {
+    class: Class,
+    /// Where the other end reaches us, as it says.
+    reached: Address,
+    /// Where we reach it, as it knows.
+    at: Address,
+    waiting: Waiting,
+    /// Its being up is told, whatever it is for.
+    asked: bool,
 }
 
 pub struct Links {
     class: Class,
     lan: bool,
+    shaping: Shaping,
     key: Arc<NodeKey>,
     own: NodeId,
     listening: Vec<Listening>,
@@ -320,13 +373,15 @@ pub struct Links {
     dial_addresses: Addresses,
     timers: Timers,
     /// Contact sessions that are up, and calls for them.
-    contacts: BTreeMap<NodeId, AssocId>,
-    contact_dials: BTreeMap<NodeId, AssocId>,
+    contacts: BTreeMap<(Purpose, NodeId), AssocId>,
+    contact_dials: BTreeMap<(Purpose, NodeId), AssocId>,
     gate: Gate,
     trials: Allowance,
     output: VecDeque<LinkOutput>,
     untaken: usize,
     dropped: u64,
+    /// Calls that cost curve work, for good or not.
+    calls_opened: u64,
 }
 
 impl Links {
@@ -340,6 +395,7 @@ impl Links {
         Links {
             class: config.class,
             lan: config.lan,
+            shaping: config.shaping,
             key,
             own,
             listening,
@@ -358,6 +414,7 @@ impl Links {
             output: VecDeque::new(),
             untaken: 0,
             dropped: 0,
+            calls_opened: 0,
         }
     }
 
@@ -376,7 +433,7 @@ impl Links {
             addr: Address::from(target.addr).socket(),
             ..target
         };
-        self.start_dial(now, id, target, purpose);
+        self.start_dial(now, id, target, purpose, true);
         id
     }
 
@@ -419,8 +476,19 @@ impl Links {
     }
 
     /// Sends a body to a node in a contact session, at once if there is one, else when it is up. Nothing is sent again here.
-    pub fn send_contact(&mut self, now: Now, peer: Peer, body: &[u8; BODY]) -> Result<(), Full> {
-        if let Some(id) = self.contacts.get(&peer.node).copied() {
+    /// The two planes have sessions of their own.
+    pub fn send_contact(
+        &mut self,
+        now: Now,
+        plane: Purpose,
+        peer: Peer,
+        body: &[u8; BODY],
+    ) -> Result<(), Full> {
+        if !plane.is_contact() {
+            return Err(Full);
+        }
+        let session = (plane, peer.node);
+        if let Some(id) = self.contacts.get(&session).copied() {
             let stale = match self.assocs.get(&id) {
                 Some(Assoc {
                     role: Role::Contact(contact),
@@ -430,11 +498,11 @@ impl Links {
                 _ => true,
             };
             if !stale {
-                self.contact_cell(now, id, Some(body));
+                self.contact_cell(now, id, CellKind::Body, Some(body));
                 return Ok(());
             }
         }
-        let id = match self.contact_dials.get(&peer.node) {
+        let id = match self.contact_dials.get(&session) {
             Some(id) => *id,
             None => {
                 let target = DialTarget {
@@ -442,22 +510,14 @@ impl Links {
                     ..DialTarget::from(peer)
                 };
                 let id = self.new_id();
-                self.may_dial(&target, Purpose::Contact).map_err(|_| Full)?;
-                self.start_dial(now, id, target, Purpose::Contact);
+                self.may_dial(&target, plane).map_err(|_| Full)?;
+                self.start_dial(now, id, target, plane, false);
                 id
             }
         };
-        match (self.dials.get_mut(&id), self.assocs.get_mut(&id)) {
-            (Some(dial), _) => dial.waiting.push(body),
-            (
-                None,
-                Some(Assoc {
-                    role: Role::HalfOpen(half),
-                    ..
-                }),
-            ) => half.waiting.push(body),
-            _ => Err(Full),
-        }
+        self.dials
+            .get_mut(&id)
+            .map_or(Err(Full), |dial| dial.waiting.push(body))
     }
 
     pub fn poll_output(&mut self) -> Option<LinkOutput> {
@@ -479,9 +539,11 @@ impl Links {
                 continue;
             }
             match self.assocs.get(&id).map(|assoc| &assoc.role) {
-                Some(Role::HalfOpen(_)) => self.unconfirmed(id),
+                Some(Role::HalfOpen(_)) => {
+                    self.forget(id);
+                }
                 Some(Role::Shaped(_)) => self.tick(now, id),
-                Some(Role::Contact(_)) => self.idle(now, id),
+                Some(Role::Contact(_)) => self.contact_due(now, id),
                 None => {}
             }
         }
@@ -508,7 +570,7 @@ impl Links {
         let calls = self
             .dials
             .iter()
-            .filter(|(_, d)| d.purpose != Purpose::Contact)
+            .filter(|(_, d)| !d.purpose.is_contact())
             .map(|(id, dial)| LinkInfo {
                 assoc: *id,
                 peer: match dial.target.key {
@@ -541,149 +603,14 @@ impl Links {
         self.dropped
     }
 
+    /// Calls of others that cost curve work, whether anything came of them or not.
+    pub fn calls_opened(&self) -> u64 {
+        self.calls_opened
+    }
+
     fn new_id(&mut self) -> AssocId {
         self.last_id += 1;
         AssocId(self.last_id)
-    }
-
-    fn call(&self, now: Now, target: &DialTarget, purpose: Purpose) -> Call {
-        Call {
-            caller: self.own,
-            purpose,
-            class: self.class,
-            dialled: Address::from(target.addr),
-            unix: now.unix,
-        }
-    }
-
-    fn may_dial(&self, target: &DialTarget, purpose: Purpose) -> Result<(), DialFailure> {
-        let reach = crate::wire::address::Reach::of(self.lan);
-        if !Address::from(target.addr).is_allowed(reach) || target.key == DialKey::Node(self.own) {
-            return Err(DialFailure::NotAllowed);
-        }
-        let calls = self
-            .dials
-            .values()
-            .filter(|d| (d.purpose == Purpose::Contact) == (purpose == Purpose::Contact))
-            .count();
-        let room = match purpose {
-            Purpose::Contact => calls < CONTACT_DIALS,
-            Purpose::Link => calls < DIALS && self.count(Purpose::Link, true) < CALLED_LINKS,
-            Purpose::Spur => calls < DIALS && self.count(Purpose::Spur, true) < CALLED_SPURS,
-        };
-        if !room {
-            return Err(DialFailure::TooMany);
-        }
-        if purpose == Purpose::Link
-            && let DialKey::Node(node) = target.key
-            && self.link_with(&node).is_some()
-        {
-            return Err(DialFailure::Linked);
-        }
-        Ok(())
-    }
-
-    /// Shaped associations of one purpose that are up and not closing, called by us or by others.
-    fn count(&self, purpose: Purpose, dialled: bool) -> usize {
-        self.assocs
-            .values()
-            .filter(|a| {
-                a.purpose == purpose && a.dialled == dialled && a.closing.is_none() && a.is_shaped()
-            })
-            .count()
-    }
-
-    fn link_with(&self, node: &NodeId) -> Option<AssocId> {
-        let mut links = self.assocs.iter();
-        links
-            .find(|(_, a)| {
-                a.purpose == Purpose::Link
-                    && a.peer.node == *node
-                    && a.closing.is_none()
-                    && a.is_shaped()
-            })
-            .map(|(id, _)| *id)
-    }
-
-    fn start_dial(&mut self, now: Now, id: AssocId, target: DialTarget, purpose: Purpose) {
-        let call = self.call(now, &target, purpose);
-        let Ok((calling, cell)) = Calling::new(&call, target.key, &mut self.random) else {
-            let why = DialFailure::NotAllowed;
-            self.output.push_back(LinkOutput::DialFailed {
-                assoc: id,
-                target,
-                why,
-            });
-            return;
-        };
-        let (key, _) = target.key.parts();
-        let jitter = self.fork("dial", &key, purpose, now.at);
-        let mut dial = Dial::new(target, purpose, calling, now.at, jitter);
-        self.timers.set(id, dial.next(now.at));
-        self.dial_addresses.add(target.addr, id);
-        if let (Purpose::Contact, DialKey::Node(node)) = (purpose, target.key) {
-            self.contact_dials.insert(node, id);
-        }
-        self.dials.insert(id, dial);
-        self.output.push_back(LinkOutput::Transmit {
-            at: now.at,
-            to: target.addr,
-            cell,
-        });
-    }
-
-    fn redial(&mut self, now: Now, id: AssocId) {
-        let Some(dial) = self.dials.get(&id) else {
-            return;
-        };
-        let (target, purpose) = (dial.target, dial.purpose);
-        let call = self.call(now, &target, purpose);
-        let fresh = if dial.has_failed(now.at) {
-            None
-        } else {
-            Calling::new(&call, target.key, &mut self.random).ok()
-        };
-        match (fresh, self.dials.get_mut(&id)) {
-            (Some((calling, cell)), Some(dial)) => {
-                dial.calling = calling;
-                self.timers.set(id, dial.next(now.at));
-                self.output.push_back(LinkOutput::Transmit {
-                    at: now.at,
-                    to: target.addr,
-                    cell,
-                });
-            }
-            _ => {
-                self.drop_dial(id);
-                self.dial_failed(id, target, purpose, DialFailure::NoAnswer);
-            }
-        }
-    }
-
-    /// A contact session's caller learns of it by its own timeouts.
-    fn dial_failed(
-        &mut self,
-        assoc: AssocId,
-        target: DialTarget,
-        purpose: Purpose,
-        why: DialFailure,
-    ) {
-        if purpose != Purpose::Contact {
-            self.output
-                .push_back(LinkOutput::DialFailed { assoc, target, why });
-        }
-    }
-
-    fn drop_dial(&mut self, id: AssocId) -> Option<Dial> {
-        let dial = self.dials.remove(&id)?;
-        self.dial_addresses.remove(dial.target.addr, id);
-        self.timers.clear(id);
-        if let DialKey::Node(node) = dial.target.key
-            && self.contact_dials.get(&node) == Some(&id)
-        {
-            self.contact_dials.remove(&node);
-        }
-        Some(dial)
     }
 
     /// A stream that is a function of the link alone.
@@ -693,155 +620,5 @@ impl Links {
         context.push(purpose.code());
         context.extend_from_slice(&created.0.to_be_bytes());
         self.schedule.fork(label, &context)
-    }
-
-    fn forget(&mut self, id: AssocId) -> Option<Assoc> {
-        let assoc = self.assocs.remove(&id)?;
-        self.addresses.remove(assoc.peer.addr, id);
-        self.timers.clear(id);
-        if self.contacts.get(&assoc.peer.node) == Some(&id) {
-            self.contacts.remove(&assoc.peer.node);
-        }
-        if self.contact_dials.get(&assoc.peer.node) == Some(&id) {
-            self.contact_dials.remove(&assoc.peer.node);
-        }
-        Some(assoc)
-    }
-
-    fn down(&mut self, assoc: AssocId, purpose: Purpose, why: DownReason) {
-        if purpose != Purpose::Contact {
-            self.output.push_back(LinkOutput::Down {
-                assoc,
-                purpose,
-                why,
-            });
-        }
-    }
-
-    /// Says good-bye from now on, until the drain is over.
-    fn drain(&mut self, now: Now, id: AssocId, why: DownReason) {
-        let Some(assoc) = self.assocs.get_mut(&id) else {
-            return;
-        };
-        if assoc.closing.is_some() {
-            return;
-        }
-        assoc.closing = Some(now.at + DRAIN);
-        let purpose = assoc.purpose;
-        self.down(id, purpose, why);
-        let closing = self
-            .assocs
-            .iter()
-            .filter_map(|(id, a)| a.closing.map(|until| (until, *id)));
-        let (count, first) = (closing.clone().count(), closing.min());
-        if count > CLOSING
-            && let Some((_, oldest)) = first
-        {
-            self.forget(oldest);
-        }
-    }
-
-    /// A shaped association's tick is due: choose, seal, hand out.
-    fn tick(&mut self, now: Now, id: AssocId) {
-        let credit = (UNTAKEN - self.untaken.min(UNTAKEN)).min(usize::from(shaped::CREDIT)) as u16;
-        let Some(assoc) = self.assocs.get_mut(&id) else {
-            return;
-        };
-        if let Some(why) = assoc.is_over(now.at) {
-            let (purpose, said) = (assoc.purpose, assoc.closing.is_some());
-            self.forget(id);
-            if !said {
-                self.down(id, purpose, why);
-            }
-            return;
-        }
-        assoc.prepare(now, &self.key, &mut self.random);
-        let Role::Shaped(link) = &mut assoc.role else {
-            return;
-        };
-        let mut spent = false;
-        while let Some(tick) = link.shaped.clock.tick(now.at) {
-            let mut inner = [0; crate::wire::size::INNER];
-            let seq = link
-                .shaped
-                .fill(tick, assoc.closing.is_some(), credit, &mut inner);
-            let Ok((cell, number)) = assoc.keys.seal(&inner) else {
-                spent = true;
-                break;
-            };
-            link.shaped.sent(number, tick, seq);
-            let to = assoc.peer.addr;
-            self.output.push_back(LinkOutput::Transmit {
-                at: tick,
-                to,
-                cell: Box::new(cell),
-            });
-        }
-        if spent {
-            let purpose = assoc.purpose;
-            self.forget(id);
-            self.down(id, purpose, DownReason::KeysSpent);
-            return;
-        }
-        let due = link.shaped.clock.due();
-        self.timers.set(id, due);
-    }
-
-    /// The caller never confirmed.
-    fn unconfirmed(&mut self, id: AssocId) {
-        if let Some(Assoc {
-            role: Role::HalfOpen(half),
-            purpose,
-            ..
-        }) = self.forget(id)
-            && let Some(target) = half.own_call
-        {
-            self.dial_failed(id, target, purpose, DialFailure::NoAnswer);
-        }
-    }
-
-    /// One cell in a contact session, now: a body, or good-bye.
-    fn contact_cell(&mut self, now: Now, id: AssocId, body: Option<&[u8; BODY]>) {
-        let Some(Assoc {
-            role: Role::Contact(contact),
-            keys,
-            peer,
-            ..
-        }) = self.assocs.get_mut(&id)
-        else {
-            return;
-        };
-        contact.sent(now.at);
-        match keys.seal(&Contact::fill(body)) {
-            Ok((cell, _)) => {
-                let to = peer.addr;
-                self.output.push_back(LinkOutput::Transmit {
-                    at: now.at,
-                    to,
-                    cell: Box::new(cell),
-                });
-            }
-            Err(_) => {
-                self.forget(id);
-            }
-        }
-    }
-
-    fn idle(&mut self, now: Now, id: AssocId) {
-        let Some(Assoc {
-            role: Role::Contact(contact),
-            keys,
-            ..
-        }) = self.assocs.get(&id)
-        else {
-            return;
-        };
-        let end = contact.used() + IDLE;
-        if end > now.at && !keys.is_over(now.at) {
-            self.timers.set(id, end);
-            return;
-        }
-        self.contact_cell(now, id, None);
-        self.forget(id);
     }
 }

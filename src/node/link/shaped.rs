@@ -399,3 +399,133 @@ fn release(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::random::Stream;
+
+    fn shaped() -> Shaped {
+        let now = Moment(0);
+        Shaped::new(
+            Clock::new(Stream::from_seed([1; 32]), now, 6.0, false),
+            6.0,
+            now,
+        )
+    }
+
+    fn header(kind: CellKind, credit: u16, ack: Option<Ack>) -> InnerHeader {
+        InnerHeader {
+            kind,
+            ack,
+            body_seq: 0,
+            credit,
+        }
+    }
+
+    /// One tick: what left, with its sequence number.
+    fn tick(link: &mut Shaped, number: u64) -> (CellKind, u32) {
+        let at = Moment(number * 100_000);
+        let mut inner = [0; INNER];
+        let seq = link.fill(at, false, CREDIT, &mut inner);
+        link.sent(number, at, seq);
+        (
+            InnerHeader::split(&inner).expect("just written").0.kind,
+            seq,
+        )
+    }
+
+    #[test]
+    fn without_credit_only_control_and_chaff_leave_and_with_credit_the_bodies_follow() {
+        let mut link = shaped();
+        link.arrived(Moment(0), 0, &header(CellKind::Chaff, 0, None), true);
+        for n in 0..5 {
+            assert_eq!(link.send(1, &[n; BODY]), Ok(()));
+        }
+        assert_eq!(link.send_control(&[0x40; BODY]), Ok(()));
+        assert_eq!(tick(&mut link, 0), (CellKind::Control, 1));
+        assert_eq!(tick(&mut link, 1), (CellKind::Chaff, 0));
+        let ack = Some(Ack {
+            delay: 0,
+            top: 1,
+            bits: 1,
+        });
+        link.arrived(Moment(200_000), 1, &header(CellKind::Chaff, 2, ack), true);
+        let left: Vec<_> = (2..6).map(|n| tick(&mut link, n).0).collect();
+        assert_eq!(
+            left,
+            [
+                CellKind::Body,
+                CellKind::Body,
+                CellKind::Chaff,
+                CellKind::Chaff
+            ]
+        );
+        let ack = Some(Ack {
+            delay: 0,
+            top: 5,
+            bits: u64::MAX,
+        });
+        link.arrived(Moment(700_000), 2, &header(CellKind::Chaff, 64, ack), true);
+        let left: Vec<_> = (7..11).map(|n| tick(&mut link, n)).collect();
+        assert_eq!(
+            left.iter()
+                .filter(|(kind, _)| *kind == CellKind::Body)
+                .count(),
+            3
+        );
+    }
+
+    #[test]
+    fn a_body_that_cannot_be_handed_up_is_not_acknowledged_and_is_taken_when_it_comes_again() {
+        let mut link = shaped();
+        let body = InnerHeader {
+            body_seq: 1,
+            ..header(CellKind::Body, 64, None)
+        };
+        assert_eq!(link.arrived(Moment(0), 0, &body, false), Brought::Nothing);
+        assert_eq!(link.accepted.ack(Moment(0)), None);
+        assert_eq!(link.arrived(Moment(1), 1, &body, true), Brought::Body);
+        assert_eq!(link.arrived(Moment(2), 2, &body, true), Brought::Nothing);
+        assert_eq!(
+            link.accepted.ack(Moment(2)).map(|a| (a.top, a.bits)),
+            Some((2, 1))
+        );
+    }
+
+    #[test]
+    fn a_body_is_given_up_after_its_sends_and_its_place_is_free_again() {
+        let mut link = shaped();
+        assert_eq!(link.send(1, &[7; BODY]), Ok(()));
+        let mut bodies = 0;
+        for n in 0..400 {
+            bodies += u8::from(tick(&mut link, n).0 == CellKind::Body);
+        }
+        assert_eq!(bodies, SENDS);
+        assert_eq!(
+            (link.counts.bodies_lost, link.unsettled, link.items.len()),
+            (1, 0, 0)
+        );
+    }
+
+    #[test]
+    fn acknowledgements_say_exactly_what_was_accepted() {
+        let mut accepted = Accepted { top: None, bits: 0 };
+        let mut random = Stream::from_seed([3; 32]);
+        let mut all = std::collections::BTreeSet::new();
+        let mut base = 0u64;
+        for _ in 0..2000 {
+            base += random.below(5);
+            let number = base + random.below(30);
+            accepted.mark(number, Moment(0));
+            all.insert(number);
+            let ack = accepted.ack(Moment(0)).expect("one was accepted");
+            let top = *all.last().expect("one was accepted");
+            assert_eq!(u64::from(ack.top), top);
+            for i in 0..64u64 {
+                let there = top.checked_sub(i + 1).is_some_and(|n| all.contains(&n));
+                assert_eq!(ack.bits >> i & 1 == 1, there, "{i} below {top}");
+            }
+        }
+    }
+}

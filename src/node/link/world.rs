@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::node::Shaping;
 use super::{
     AssocId, BodyKind, Cell, DialFailure, DialTarget, DownReason, LinkConfig, LinkOutput, Links,
     Purpose,
@@ -108,6 +109,7 @@ impl World {
             class,
             lan: false,
             entry,
+            shaping: Shaping::On,
         };
         let links = Links::new(
             config,
@@ -168,7 +170,7 @@ impl World {
         let (now, peer) = (self.time(), self.peer(to));
         let result = self.nodes[from]
             .links
-            .send_contact(now, peer, &[body; BODY]);
+            .send_contact(now, Purpose::Contact, peer, &[body; BODY]);
         self.drain(from);
         result
     }
@@ -195,7 +197,7 @@ impl World {
         while let Some(output) = self.nodes[n].links.poll_output() {
             let node = &mut self.nodes[n];
             match output {
-                LinkOutput::Transmit { at, to, cell } => self.transmit(at, n, to, cell),
+                LinkOutput::Transmit { at, to, cell, .. } => self.transmit(at, n, to, cell),
                 LinkOutput::Up {
                     assoc,
                     peer,
@@ -207,7 +209,7 @@ impl World {
                 }
                 LinkOutput::Down { assoc, why, .. } => node.downs.push((assoc, why)),
                 LinkOutput::Body { assoc, kind, body } => node.bodies.push((assoc, kind, body)),
-                LinkOutput::Contact { peer, body } => node.contacts.push((peer, body)),
+                LinkOutput::Contact { peer, body, .. } => node.contacts.push((peer, body)),
                 LinkOutput::DialFailed { assoc, why, .. } => node.failures.push((assoc, why)),
             }
         }

@@ -1,0 +1,417 @@
+//! The chat as plain data, and everything that can happen to it.
+//!
+//! `update(&mut App, Event, Now) -> Vec<Command>` is the only place where behaviour lives. It reads no clock, draws nothing and waits for
+//! nothing, so a test says what a person presses and sees what happens. The views read `App`; nobody else changes it.
+//!
+//! Not here: drawing and the terminal (`tui`), and what a command does (`messenger`, `store`).
+
+pub mod add_contact;
+mod boxes;
+pub mod clock;
+pub mod composer;
+pub mod conversation;
+pub mod event;
+pub mod field;
+pub mod first_run;
+pub mod keymap;
+mod keys;
+pub mod layout;
+mod update;
+pub mod words;
+pub mod wrap;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::tz::TimeZone;
+
+use crate::crypto::id::AccountId;
+use crate::messenger::view::{ContactState, ContactView, Delivery};
+use crate::node::person::NetworkInfo;
+use crate::wire::time::{Moment, Now, UnixMs};
+
+use add_contact::AddContact;
+use composer::Composer;
+use conversation::{Conversation, Measure};
+use field::Field;
+use first_run::{FirstRun, Unlock};
+use keymap::Context;
+use layout::Breadth;
+
+pub use event::{Command, Event};
+pub use update::update;
+
+/// Conversations whose messages are kept in memory; the one visited longest ago leaves first and is loaded again when opened.
+pub const CONVERSATIONS_MAX: usize = 16;
+/// Messages handed over and not yet said to be on disk. Beyond it sending is refused and the text stays in the composer.
+pub const PENDING_MAX: usize = 64;
+/// Questions that wait for the person; further ones are dropped and asked again by the messenger after the next start.
+pub const QUESTIONS_MAX: usize = 100;
+/// How long a notice stays, in seconds.
+pub const NOTICE_SECONDS: f64 = 12.0;
+/// How long messages must be in sight to count as read, in seconds.
+pub const READ_SECONDS: f64 = 1.0;
+/// A second Ctrl+C within so many seconds quits.
+pub const CTRL_C_SECONDS: f64 = 2.0;
+/// At most one network snapshot is drawn in so many seconds: chaff must not redraw the screen.
+pub const NETWORK_SECONDS: f64 = 1.0;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stage {
+    FirstRun(FirstRun),
+    Unlock(Unlock),
+    Chat,
+}
+
+/// A box over the main screen, or a screen in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Overlay {
+    Contacts { filter: Field, cursor: usize },
+    Add(AddContact),
+    Requests { cursor: usize },
+    Details { number: u64, scroll: usize },
+    Network { scroll: usize },
+    MyId { copied: bool },
+    Help { filter: Field, scroll: usize },
+    Rename { id: AccountId, name: Field },
+    Remove { id: AccountId },
+    Question,
+    Quit { waiting: usize },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    pub id: AccountId,
+    pub name: String,
+}
+
+/// A message that may not leave without the person's consent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    pub number: u64,
+    pub contact: AccountId,
+    pub reason: String,
+}
+
+/// One line the person should read once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    pub text: String,
+    pub until: Moment,
+}
+
+/// A message handed over, until it is on disk.
+#[derive(Clone, Debug, PartialEq)]
+struct Pending {
+    tag: u64,
+    to: AccountId,
+    text: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct App {
+    pub stage: Stage,
+    pub overlay: Option<Overlay>,
+    pub width: u16,
+    pub height: u16,
+    pub focused: bool,
+    /// Where the profile lies, for the first screens.
+    pub place: String,
+    pub me: Option<Identity>,
+    /// By name, then id; requests of strangers included.
+    pub contacts: Vec<ContactView>,
+    /// The open conversation. May be set before the first event; it opens when its contact is known.
+    pub current: Option<AccountId>,
+    conversations: BTreeMap<AccountId, Conversation>,
+    /// Order of visits, the latest last.
+    visits: Vec<AccountId>,
+    pub composer: Composer,
+    drafts: BTreeMap<AccountId, Composer>,
+    pending: VecDeque<Pending>,
+    next_tag: u64,
+    pub questions: VecDeque<Question>,
+    pub network: NetworkInfo,
+    pub online_since: Option<UnixMs>,
+    network_drawn: Option<Moment>,
+    network_waits: bool,
+    pub notice: Option<Notice>,
+    pub zone: TimeZone,
+    pub now: Now,
+    /// Since when the newest message of the open conversation is in sight of a focused reader.
+    seen_since: Option<Moment>,
+    ctrl_c: Option<Moment>,
+    title: String,
+    changed: bool,
+}
+
+impl App {
+    pub fn new(stage: Stage, place: &str, zone: TimeZone, now: Now) -> App {
+        App {
+            stage,
+            overlay: None,
+            width: 80,
+            height: 24,
+            focused: true,
+            place: crate::messenger::text::clean_line(place),
+            me: None,
+            contacts: Vec::new(),
+            current: None,
+            conversations: BTreeMap::new(),
+            visits: Vec::new(),
+            composer: Composer::default(),
+            drafts: BTreeMap::new(),
+            pending: VecDeque::new(),
+            next_tag: 1,
+            questions: VecDeque::new(),
+            network: NetworkInfo::default(),
+            online_since: None,
+            network_drawn: None,
+            network_waits: false,
+            notice: None,
+            zone,
+            now,
+            seen_since: None,
+            ctrl_c: None,
+            title: String::new(),
+            changed: true,
+        }
+    }
+
+    /// Whether the screen may look different since the last call.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Where keys count now, the most special context first.
+    pub fn contexts(&self) -> Vec<Context> {
+        use Context as C;
+        let mut out = match &self.stage {
+            Stage::FirstRun(_) => vec![C::FirstRun, C::Text],
+            Stage::Unlock(_) => vec![C::Unlock, C::Text],
+            Stage::Chat => match &self.overlay {
+                None if self.selected().is_some() => {
+                    vec![C::Selected, C::Main, C::Anywhere, C::Text]
+                }
+                None => vec![C::Main, C::Anywhere, C::Text],
+                Some(Overlay::Contacts { .. }) => vec![C::Contacts, C::Text, C::Anywhere],
+                Some(Overlay::Add(_)) => vec![C::Add, C::Text, C::Anywhere],
+                Some(Overlay::Rename { .. }) => vec![C::Rename, C::Text],
+                Some(Overlay::Help { .. }) => vec![C::Help, C::Text, C::Anywhere],
+                Some(Overlay::Requests { .. }) => vec![C::Requests, C::Anywhere],
+                Some(Overlay::Details { .. }) => vec![C::Details, C::Anywhere],
+                Some(Overlay::Network { .. }) => vec![C::Network, C::Anywhere],
+                Some(Overlay::MyId { .. }) => vec![C::MyId, C::Anywhere],
+                Some(Overlay::Remove { .. }) => vec![C::Remove],
+                Some(Overlay::Question) => vec![C::Question],
+                Some(Overlay::Quit { .. }) => vec![C::Quit],
+            },
+        };
+        out.push(C::Program);
+        out
+    }
+
+    /// Does the composer have the cursor?
+    pub fn composing(&self) -> bool {
+        self.stage == Stage::Chat && self.overlay.is_none()
+    }
+
+    /// Do typed letters go into some input?
+    pub fn takes_text(&self) -> bool {
+        self.contexts().contains(&Context::Text)
+    }
+
+    pub fn contact(&self, id: &AccountId) -> Option<&ContactView> {
+        self.contacts.iter().find(|c| c.id == *id)
+    }
+
+    pub fn current_contact(&self) -> Option<&ContactView> {
+        self.current.as_ref().and_then(|id| self.contact(id))
+    }
+
+    pub fn conversation(&self) -> Option<&Conversation> {
+        self.current
+            .as_ref()
+            .and_then(|id| self.conversations.get(id))
+    }
+
+    fn conversation_mut(&mut self) -> Option<&mut Conversation> {
+        self.current
+            .as_ref()
+            .and_then(|id| self.conversations.get_mut(id))
+    }
+
+    pub fn selected(&self) -> Option<u64> {
+        self.conversation().and_then(|c| c.selected)
+    }
+
+    /// People one can write to or has written to: everyone but strangers who ask, and those sent away.
+    pub fn listed(&self) -> impl Iterator<Item = &ContactView> {
+        self.contacts
+            .iter()
+            .filter(|c| matches!(c.state, ContactState::Accepted | ContactState::Asked))
+    }
+
+    /// Strangers who ask, oldest first.
+    pub fn requests(&self) -> Vec<&ContactView> {
+        let mut out: Vec<&ContactView> = self
+            .contacts
+            .iter()
+            .filter(|c| c.state == ContactState::Asking)
+            .collect();
+        out.sort_by_key(|c| (c.added, c.id));
+        out
+    }
+
+    /// Contacts for the switcher, filtered by what was typed.
+    pub fn filtered(&self, filter: &str) -> Vec<&ContactView> {
+        let wanted = filter.to_lowercase();
+        self.contacts
+            .iter()
+            .filter(|c| c.state != ContactState::Asking)
+            .filter(|c| {
+                c.name.to_lowercase().contains(&wanted)
+                    || (wanted.len() > 3 && c.id.to_string().contains(&wanted))
+            })
+            .collect()
+    }
+
+    pub fn unread(&self) -> u32 {
+        self.contacts
+            .iter()
+            .map(|c| c.unread)
+            .fold(0, u32::saturating_add)
+    }
+
+    /// New messages outside the open conversation.
+    pub fn unread_elsewhere(&self) -> u32 {
+        self.contacts
+            .iter()
+            .filter(|c| Some(c.id) != self.current)
+            .map(|c| c.unread)
+            .fold(0, u32::saturating_add)
+    }
+
+    /// Messages that have not left, of all contacts.
+    pub fn waiting(&self) -> usize {
+        let known: usize = self
+            .contacts
+            .iter()
+            .map(|c| {
+                let counted = c.queued as usize;
+                let seen = self
+                    .conversations
+                    .get(&c.id)
+                    .map_or(0, Conversation::unfinished);
+                counted.max(seen)
+            })
+            .sum();
+        known + self.pending.len()
+    }
+
+    /// `online`, `joining` or `offline`: what the status line says.
+    pub fn network_word(&self) -> &'static str {
+        if self.network.online {
+            "online"
+        } else if self.network.links.is_empty() {
+            "offline"
+        } else {
+            "joining"
+        }
+    }
+
+    pub fn layout(&self) -> layout::MainLayout {
+        let rows = wrap::wrap(
+            self.composer.text(),
+            usize::from(self.width.saturating_sub(4)).max(1),
+        )
+        .len();
+        let extra = u16::from(self.composer.text().ends_with(' ') && rows > 1);
+        layout::main(
+            self.width,
+            self.height,
+            u16::try_from(rows)
+                .unwrap_or(u16::MAX)
+                .saturating_add(extra),
+        )
+    }
+
+    /// Columns of the marks in front of a text, the gap behind them included.
+    pub fn columns(&self) -> Columns {
+        let dated = self.conversation().is_some_and(Conversation::has_dates);
+        let secrecy = if dated {
+            words::SECRECY_WIDTH_DATED
+        } else {
+            words::SECRECY_WIDTH
+        };
+        match layout::breadth(self.width) {
+            Breadth::Wide => Columns {
+                name: 10,
+                secrecy,
+                delivery: words::DELIVERY_WIDTH,
+            },
+            Breadth::Middle => Columns {
+                name: 6,
+                secrecy,
+                delivery: 1,
+            },
+            Breadth::Narrow => Columns {
+                name: 12,
+                secrecy,
+                delivery: words::DELIVERY_WIDTH,
+            },
+        }
+    }
+
+    pub fn measure(&self) -> Measure {
+        let l = self.layout();
+        let pane = usize::from(l.history.width);
+        let away = self.conversation().is_some_and(|c| !c.at_newest());
+        let height = usize::from(l.history.height)
+            .saturating_sub(usize::from(away))
+            .max(1);
+        if l.breadth == Breadth::Narrow {
+            return Measure {
+                body: pane.saturating_sub(3).max(1),
+                marks_above: true,
+                height,
+            };
+        }
+        let left = self.columns().before_text();
+        let body = pane
+            .saturating_sub(left + 1)
+            .clamp(1, usize::from(layout::BODY_MAX));
+        Measure {
+            body,
+            marks_above: false,
+            height,
+        }
+    }
+
+    /// The rows of the history pane, as they stand now.
+    pub fn rows(&self) -> Vec<conversation::Row> {
+        self.conversation().map_or_else(Vec::new, |c| {
+            c.rows(self.measure(), self.now.unix, &self.zone)
+        })
+    }
+
+    /// The state of the newest own message, for screens that have no room for its word.
+    pub fn newest_delivery(&self) -> Option<Delivery> {
+        self.conversation()
+            .and_then(Conversation::newest_own)
+            .map(|m| m.delivery)
+    }
+}
+
+/// Widths of the columns in front of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Columns {
+    pub name: usize,
+    pub secrecy: usize,
+    pub delivery: usize,
+}
+
+impl Columns {
+    /// A margin, the time, and a gap after each column.
+    pub fn before_text(self) -> usize {
+        1 + 5 + 1 + self.name + 1 + self.secrecy + 1 + self.delivery + 1
+    }
+}

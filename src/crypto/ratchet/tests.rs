@@ -1,0 +1,207 @@
+//! What a network may do to a ratchet, and what it must bear.
+
+use super::*;
+
+fn pair(seed: u8) -> (Ratchet, Ratchet, Stream) {
+    let mut random = Stream::from_seed([seed; 32]);
+    let root: [u8; 32] = random.bytes();
+    let key = Ephemeral::generate(&mut random);
+    let initiator =
+        Ratchet::initiator(Key::from_bytes(root), [1; 16], key.public(), &mut random).unwrap();
+    (
+        initiator,
+        Ratchet::responder(Key::from_bytes(root), [1; 16], key),
+        random,
+    )
+}
+
+fn send(from: &mut Ratchet, text: u64, random: &mut Stream) -> [u8; PARCEL] {
+    let mut body = [0; BODY];
+    body[..8].copy_from_slice(&text.to_be_bytes());
+    let (parcel, secrecy) = from.encrypt(&body, random).unwrap();
+    assert_eq!(secrecy, Secrecy::OnceOpened);
+    parcel
+}
+
+fn receive(at: &mut Ratchet, parcel: &[u8; PARCEL], random: &mut Stream) -> Result<u64, Rejected> {
+    let step = at.decrypt(parcel, random)?;
+    let text = u64::from_be_bytes(*step.body.first_chunk().unwrap());
+    let stored = step.next_state();
+    assert_eq!(step.commit(at), Secrecy::ForwardSecret);
+    assert_eq!(*stored, *at.to_bytes());
+    Ok(text)
+}
+
+#[test]
+fn the_responder_says_nothing_before_the_initiator_proved_itself() {
+    let (mut a, mut b, mut random) = pair(1);
+    assert!(a.confirmed() && !b.confirmed());
+    assert_eq!(b.encrypt(&[0; BODY], &mut random).err(), Some(Unconfirmed));
+    let parcel = send(&mut a, 1, &mut random);
+    let step = b.decrypt(&parcel, &mut random).unwrap();
+    assert!(
+        !b.confirmed(),
+        "a step that is not committed confirms nothing"
+    );
+    let _ = step.commit(&mut b);
+    assert!(b.confirmed());
+    let back = send(&mut b, 2, &mut random);
+    assert_eq!(receive(&mut a, &back, &mut random), Ok(2));
+}
+
+/// Two ends, a network that loses, reorders, doubles and forges, restarts in between. The model: what was sent opens once, unless
+/// its chain is more than five turns old.
+#[test]
+fn a_ratchet_opens_what_was_sent_once_each_whatever_the_network_does() {
+    let mut late = 0;
+    for seed in 10..20 {
+        let (a, b, mut random) = pair(seed);
+        let mut ends = [a, b];
+        let mut wire: [Vec<(u64, u32, [u8; PARCEL])>; 2] = [Vec::new(), Vec::new()];
+        // The sending chain of each end, and the newest of the peer's it has seen.
+        let (mut chain, mut seen) = ([1u32, 0], [0u32; 2]);
+        let (mut text, mut opened) = (0u64, std::collections::BTreeSet::new());
+        for _ in 0..500 {
+            let who = random.below(2) as usize;
+            match random.below(10) {
+                0..=3 if ends[who].confirmed() => {
+                    text += 1;
+                    let parcel = send(&mut ends[who], text, &mut random);
+                    wire[1 - who].push((text, chain[who], parcel));
+                }
+                4..=7 if !wire[who].is_empty() => {
+                    let at = random.below(wire[who].len() as u64) as usize;
+                    let (text, of_chain, parcel) = match random.below(5) {
+                        0 => wire[who][at],
+                        _ => wire[who].swap_remove(at),
+                    };
+                    let before = ends[who].to_bytes();
+                    match receive(&mut ends[who], &parcel, &mut random) {
+                        Ok(got) => {
+                            assert!(got == text && opened.insert(text), "{text} twice");
+                            if of_chain > seen[who] {
+                                seen[who] = of_chain;
+                                chain[who] += 1;
+                            }
+                        }
+                        Err(Rejected) => {
+                            let old = seen[who].saturating_sub(of_chain) > OLD_CHAINS as u32;
+                            late += u32::from(old);
+                            assert!(
+                                old || opened.contains(&text),
+                                "seed {seed}: {text} was lost"
+                            );
+                            assert_eq!(*before, *ends[who].to_bytes());
+                        }
+                    }
+                }
+                8 if !wire[who].is_empty() => {
+                    let mut forged = wire[who][0].2;
+                    forged[random.below(PARCEL as u64) as usize] ^= 1 << random.below(8);
+                    let before = ends[who].to_bytes();
+                    assert!(ends[who].decrypt(&forged, &mut random).is_err());
+                    assert_eq!(*before, *ends[who].to_bytes());
+                }
+                9 => ends[who] = Ratchet::from_bytes(&ends[who].to_bytes()).unwrap(),
+                _ => {}
+            }
+        }
+        assert!(opened.len() > 50);
+    }
+    assert!(late < 50, "{late} were too late");
+}
+
+#[test]
+fn a_gap_of_a_thousand_is_bridged_and_one_more_is_refused() {
+    let (mut a, mut b, mut random) = pair(20);
+    let parcels: Vec<_> = (0..=u64::from(SKIP) + 1)
+        .map(|i| send(&mut a, i, &mut random))
+        .collect();
+    assert_eq!(
+        receive(&mut b, &parcels[SKIP as usize + 1], &mut random),
+        Err(Rejected)
+    );
+    assert_eq!(
+        receive(&mut b, &parcels[SKIP as usize], &mut random),
+        Ok(u64::from(SKIP))
+    );
+    assert_eq!(receive(&mut b, &parcels[0], &mut random), Ok(0));
+    assert_eq!(receive(&mut b, &parcels[0], &mut random), Err(Rejected));
+    assert_eq!(
+        receive(&mut b, &parcels[SKIP as usize + 1], &mut random),
+        Ok(u64::from(SKIP) + 1)
+    );
+}
+
+#[test]
+fn stored_keys_stay_within_their_bound_and_the_oldest_go_first() {
+    let (mut a, mut b, mut random) = pair(21);
+    let parcels: Vec<_> = (0..3003).map(|i| send(&mut a, i, &mut random)).collect();
+    for at in [1000, 2001, 3002] {
+        receive(&mut b, &parcels[at], &mut random).unwrap();
+    }
+    let stored = b.receiving.as_ref().unwrap().skipped.len();
+    assert_eq!(stored, STORED);
+    assert_eq!(
+        receive(&mut b, &parcels[999], &mut random),
+        Err(Rejected),
+        "among the oldest thousand"
+    );
+    assert_eq!(receive(&mut b, &parcels[1001], &mut random), Ok(1001));
+    assert_eq!(
+        *Ratchet::from_bytes(&b.to_bytes()).unwrap().to_bytes(),
+        *b.to_bytes()
+    );
+}
+
+#[test]
+fn a_parcel_five_turns_late_opens_and_a_later_one_does_not() {
+    for turns in 1..=7 {
+        let (mut a, mut b, mut random) = pair(30 + turns);
+        let first = send(&mut a, 0, &mut random);
+        receive(&mut b, &first, &mut random).unwrap();
+        let late = send(&mut a, 100, &mut random);
+        for turn in 0..turns {
+            let back = send(&mut b, 1, &mut random);
+            receive(&mut a, &back, &mut random).unwrap();
+            let forth = send(&mut a, u64::from(turn), &mut random);
+            receive(&mut b, &forth, &mut random).unwrap();
+        }
+        let expected = if usize::from(turns) <= OLD_CHAINS {
+            Ok(100)
+        } else {
+            Err(Rejected)
+        };
+        assert_eq!(
+            receive(&mut b, &late, &mut random),
+            expected,
+            "{turns} turns"
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "a step belongs to the state it was made from")]
+fn a_step_never_overwrites_a_newer_state() {
+    let (mut a, mut b, mut random) = pair(40);
+    let first = send(&mut a, 0, &mut random);
+    receive(&mut b, &first, &mut random).unwrap();
+    let second = send(&mut a, 1, &mut random);
+    let step = b.decrypt(&second, &mut random).unwrap();
+    let _ = send(&mut b, 2, &mut random);
+    let _ = step.commit(&mut b);
+}
+
+#[test]
+fn damaged_states_are_refused() {
+    let (mut a, mut b, mut random) = pair(41);
+    for i in 0..5 {
+        let parcel = send(&mut a, i, &mut random);
+        if i % 2 == 0 {
+            receive(&mut b, &parcel, &mut random).unwrap();
+        }
+    }
+    let bytes = b.to_bytes();
+    assert!((0..bytes.len()).all(|n| Ratchet::from_bytes(&bytes[..n]).is_err()));
+    assert!(Ratchet::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
+}

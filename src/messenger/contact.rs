@@ -1,0 +1,455 @@
+//! One person: what the screen shows of them, the two directions of the conversation, the sessions, the ways.
+//!
+//! A step that must survive a crash is written on a [`Draft`] first; the draft takes effect when the store has it.
+
+use std::collections::VecDeque;
+
+use zeroize::Zeroizing;
+
+use super::inbox::Inbox;
+use super::outbox::{Head, Item, Outbox};
+use super::persistence::{
+    AccountBytes, Change, ContactRow, MessageRow, MetaKey, OutgoingRow, SecretBytes,
+};
+use super::reach::Reach;
+use super::session::{ParcelId, SEEN, Sessions};
+use super::view::{ChatEvent, ContactState, ContactView, Delivery, MessageView, Policy};
+use crate::crypto::id::AccountId;
+use crate::crypto::secrecy::Secrecy;
+use crate::node::person::ContactTag;
+use crate::wire::codec::{Malformed, Reader, malformed};
+use crate::wire::parcel::{Body, Kind, RECEIPT_LINKS};
+use crate::wire::size::PARCEL;
+use crate::wire::time::{Moment, UnixMs};
+
+/// Name of the small value with the numbers that have no column.
+pub const CONVERSATION: &str = "conversation";
+/// Layout of that value.
+const VERSION: u8 = 1;
+
+/// What the person sees and decides.
+#[derive(Clone)]
+pub struct Face {
+    pub name: String,
+    pub state: ContactState,
+    pub policy: Policy,
+    pub added: UnixMs,
+    pub request_text: String,
+    /// Their request has arrived whole (it may be empty).
+    pub asked: bool,
+    pub read_up_to: u64,
+    pub unread: u32,
+}
+
+pub struct Contact {
+    pub account: AccountId,
+    pub tag: ContactTag,
+    pub face: Face,
+    /// On disk. A stranger is not, until a first parcel opened in a confirmed session.
+    pub stored: bool,
+    pub inbox: Inbox,
+    pub outbox: Outbox,
+    pub sessions: Sessions,
+    pub reach: Reach,
+    pub talk: Talk,
+    /// As last told to the screen.
+    pub shown: Option<ContactView>,
+}
+
+/// What is known of the talk in this run only.
+pub struct Talk {
+    /// When the next receipt is to leave.
+    pub receipt_due: Option<Moment>,
+    pub last_receipt: Moment,
+    /// Receipts sent in a session in which nothing was heard yet.
+    pub unheard_receipts: u32,
+    /// Something opened in the current session.
+    pub heard_in_session: bool,
+    /// When something opened last; the start of the run before that.
+    pub heard: Moment,
+    /// A receipt of this run matched the chain: riding receipts count.
+    pub verified: bool,
+    /// Number of the newest receipt of theirs.
+    pub peer_receipt: u32,
+    /// Parcels in a row that came from them and opened under nothing.
+    pub unopened: u32,
+    /// They lack what we do not have any more: tell them from where on it goes.
+    pub skip_due: bool,
+    /// No text leaves before a new session is confirmed: the old one may have sealed other texts under the same keys.
+    pub rekey: bool,
+    /// Not before this moment another session is started although there is one.
+    pub renew_at: Moment,
+    pub renewals: u32,
+    /// The store refused: nothing is tried before.
+    pub stalled: Moment,
+    /// When the contact last showed that our state was rolled back.
+    pub lost_at: Option<Moment>,
+    /// The person was told that the peer's state is older than it was.
+    pub told_peer_lost: bool,
+}
+
+impl Talk {
+    pub fn new(now: Moment) -> Talk {
+        Talk {
+            receipt_due: None,
+            last_receipt: Moment(0),
+            unheard_receipts: 0,
+            heard_in_session: false,
+            heard: now,
+            verified: false,
+            peer_receipt: 0,
+            unopened: 0,
+            skip_due: false,
+            rekey: false,
+            renew_at: Moment(0),
+            renewals: 0,
+            stalled: Moment(0),
+            lost_at: None,
+            told_peer_lost: false,
+        }
+    }
+
+    /// A new session took the place of the old one.
+    pub fn new_session(&mut self, now: Moment) {
+        self.heard_in_session = false;
+        self.verified = false;
+        self.peer_receipt = 0;
+        self.unopened = 0;
+        self.rekey = false;
+        self.unheard_receipts = 0;
+        self.receipt_due = Some(now);
+        self.heard = now;
+    }
+}
+
+impl Contact {
+    pub fn new(account: AccountId, tag: ContactTag, face: Face, now: Moment) -> Contact {
+        Contact {
+            account,
+            tag,
+            face,
+            stored: false,
+            inbox: Inbox::new(),
+            outbox: Outbox::new(Head::new()),
+            sessions: Sessions::default(),
+            reach: Reach::new(),
+            talk: Talk::new(now),
+            shown: None,
+        }
+    }
+
+    pub fn bytes(&self) -> AccountBytes {
+        *self.account.bytes()
+    }
+
+    /// Whether anything of theirs is looked at, and anything sent to them.
+    pub fn is_open(&self) -> bool {
+        !matches!(
+            self.face.state,
+            ContactState::Declined | ContactState::Blocked
+        )
+    }
+
+    /// Whether a parcel of this kind may leave as things stand.
+    pub fn may_leave(state: ContactState, kind: Option<Kind>) -> bool {
+        match state {
+            ContactState::Accepted => true,
+            ContactState::Asked => kind == Some(Kind::Request),
+            ContactState::Asking | ContactState::Declined | ContactState::Blocked => false,
+        }
+    }
+
+    /// Whether something waits that they must get.
+    pub fn has_work(&self) -> bool {
+        let state = self.face.state;
+        self.outbox
+            .waiting(|kind| Contact::may_leave(state, kind))
+            .next()
+            .is_some()
+    }
+
+    /// Whether the screen knows of them at all.
+    pub fn is_visible(&self) -> bool {
+        self.stored && (self.face.state != ContactState::Asking || self.face.asked)
+    }
+
+    pub fn view(&self, now: Moment) -> ContactView {
+        ContactView {
+            id: self.account,
+            name: self.face.name.clone(),
+            state: self.face.state,
+            policy: self.face.policy,
+            session: self.sessions.current.is_some(),
+            reachable: self.reach.way(now, 0).is_some(),
+            unread: self.face.unread,
+            queued: self
+                .outbox
+                .items()
+                .filter(|item| item.message.is_some() && item.ends_message())
+                .count() as u32,
+            added: self.face.added,
+            request_text: self.face.request_text.clone(),
+        }
+    }
+
+    pub fn draft(&self) -> Draft {
+        Draft {
+            account: self.bytes(),
+            face: self.face.clone(),
+            inbox: self.inbox.clone(),
+            head: self.outbox.head,
+            seen: self.sessions.seen.clone(),
+            new_items: Vec::new(),
+            changes: Vec::new(),
+            erase: false,
+            events: Vec::new(),
+            numbers: 0,
+            requested: false,
+        }
+    }
+
+    /// The draft is on disk (or belongs to a stranger who is not).
+    pub fn adopt(&mut self, draft: Draft) {
+        self.face = draft.face;
+        self.inbox = draft.inbox;
+        self.outbox.head = draft.head;
+        self.sessions.seen = draft.seen;
+        self.outbox.append(draft.new_items);
+    }
+
+    /// Rows of items that are sealed: the bodies wait for a new key.
+    pub fn unsealed_rows(&self) -> Vec<Change> {
+        self.outbox
+            .items()
+            .filter(|item| item.sealed.is_some())
+            .map(|item| Change::PutOutgoing(outgoing_row(self.bytes(), item, None)))
+            .collect()
+    }
+}
+
+/// A step of a contact that is not on disk yet.
+pub struct Draft {
+    account: AccountBytes,
+    pub face: Face,
+    pub inbox: Inbox,
+    pub head: Head,
+    pub seen: VecDeque<ParcelId>,
+    pub new_items: Vec<Item>,
+    pub changes: Vec<Change>,
+    /// What the changes remove must be gone for good.
+    pub erase: bool,
+    /// Told once it is on disk.
+    pub events: Vec<ChatEvent>,
+    /// Message numbers taken.
+    pub numbers: u64,
+    /// A request is complete: tell the person.
+    pub requested: bool,
+}
+
+impl Draft {
+    /// The parcel was opened; `in_sequence` if it had a place there.
+    pub fn note_seen(&mut self, mut id: ParcelId, in_sequence: bool) {
+        id[0] |= u8::from(in_sequence);
+        if self.seen.len() >= SEEN {
+            self.seen.pop_front();
+        }
+        self.seen.push_back(id);
+    }
+
+    /// Adds items to the outbox and their rows to the changes.
+    pub fn enqueue(&mut self, kind: Kind, pieces: &[&[u8]], message: Option<u64>) {
+        let items = self.head.prepare(kind, pieces, message);
+        for item in &items {
+            self.changes
+                .push(Change::PutOutgoing(outgoing_row(self.account, item, None)));
+        }
+        self.new_items.extend(items);
+    }
+
+    /// Everything of this step as changes, the contact first.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        let mut changes = vec![
+            Change::PutContact(ContactRow {
+                account: self.account,
+                name: self.face.name.clone(),
+                state: self.face.state,
+                policy: self.face.policy,
+                added: self.face.added,
+                request_text: self.face.request_text.clone(),
+                read_up_to: self.face.read_up_to,
+                sent: self.head.sent,
+                sent_hash: self.head.sent_link,
+                peer_has: self.head.peer_has,
+                received: self.inbox.received,
+                received_hash: self.inbox.link(),
+            }),
+            Change::PutMeta {
+                key: MetaKey::of(self.account, CONVERSATION),
+                value: SecretBytes::new(self.conversation()),
+            },
+        ];
+        changes.append(&mut self.changes);
+        changes
+    }
+
+    /// `version 1 | asked 1 | peer_has link 8 | receipts 4 | missing 4 | count 1, links 8 each | seen 16 each`.
+    fn conversation(&self) -> Vec<u8> {
+        let links = self.inbox.links();
+        let mut bytes = Vec::with_capacity(19 + links.len() * 8 + self.seen.len() * 16);
+        bytes.push(VERSION);
+        bytes.push(u8::from(self.face.asked));
+        bytes.extend_from_slice(&self.head.peer_has_link);
+        bytes.extend_from_slice(&self.head.receipts.to_be_bytes());
+        bytes.extend_from_slice(&self.inbox.missing.to_be_bytes());
+        bytes.push(links.len() as u8);
+        for link in &links {
+            bytes.extend_from_slice(link);
+        }
+        for seen in &self.seen {
+            bytes.extend_from_slice(seen);
+        }
+        bytes
+    }
+}
+
+/// Fills a contact from its row and the small value beside it.
+///
+/// # Errors
+/// If the small value is not one of ours.
+pub fn restore(
+    contact: &mut Contact,
+    row: &ContactRow,
+    conversation: Option<&[u8]>,
+) -> Result<(), Malformed> {
+    contact.stored = true;
+    let mut head = Head {
+        sent: row.sent,
+        sent_link: row.sent_hash,
+        peer_has: row.peer_has,
+        peer_has_link: if row.peer_has == row.sent {
+            row.sent_hash
+        } else {
+            [0; 8]
+        },
+        receipts: 0,
+    };
+    let mut links = vec![row.received_hash];
+    let mut missing = 0;
+    if row.received == 0 {
+        links.clear();
+    }
+    let result = conversation.map_or(Ok(()), |bytes| {
+        let mut r = Reader::new(bytes);
+        if r.u8("version")? != VERSION {
+            return malformed("version");
+        }
+        contact.face.asked = r.u8("asked")? != 0;
+        head.peer_has_link = r.array("link")?;
+        head.receipts = r.u32("receipts")?;
+        missing = r.u32("missing")?;
+        let count = usize::from(r.u8("links")?).min(RECEIPT_LINKS);
+        let mut read = Vec::with_capacity(count);
+        for _ in 0..count {
+            read.push(r.array("link")?);
+        }
+        links = read;
+        while r.remaining() >= 16 && contact.sessions.seen.len() < SEEN {
+            contact.sessions.seen.push_back(r.array("seen")?);
+        }
+        r.end("conversation")
+    });
+    contact.inbox = Inbox::restore(row.received, links, missing);
+    contact.outbox = Outbox::new(head);
+    result
+}
+
+/// An item found in the store; `previous` is the link of the one before it.
+pub fn restore_item(row: &OutgoingRow, previous: [u8; 8]) -> Item {
+    let body = Body::piece(
+        row.kind,
+        row.sequence,
+        0,
+        &previous,
+        &row.body.as_slice()[..row.body.as_slice().len().min(crate::wire::size::TEXT)],
+    );
+    Item {
+        sequence: row.sequence,
+        message: row.message,
+        code: row.kind,
+        text: Zeroizing::new(row.body.as_slice().to_vec()),
+        previous,
+        link: body.link(),
+        sealed: <[u8; PARCEL]>::try_from(row.parcel.as_slice())
+            .ok()
+            .map(Box::new),
+        secrecy: row.secrecy,
+        left: row.tries > 0,
+        tries: 0,
+        first: Moment(0),
+        last: Moment(0),
+        due: Moment(0),
+        held: false,
+    }
+}
+
+/// The row of an item, sealed or not. The text stays beside the parcel: a new session seals it anew.
+pub fn outgoing_row(
+    contact: AccountBytes,
+    item: &Item,
+    parcel: Option<&[u8; PARCEL]>,
+) -> OutgoingRow {
+    OutgoingRow {
+        contact,
+        sequence: item.sequence,
+        message: item.message,
+        kind: item.code,
+        body: SecretBytes::from_slice(&item.text),
+        parcel: SecretBytes::from_slice(parcel.map_or(&[][..], |parcel| &parcel[..])),
+        secrecy: item.secrecy,
+        tries: u32::from(item.left),
+        last_try: UnixMs(0),
+    }
+}
+
+/// A row as the screen shows it; None if the account in it is none.
+pub fn message_view(row: &MessageRow) -> Option<MessageView> {
+    Some(MessageView {
+        number: row.number,
+        contact: AccountId::decode(&row.contact).ok()?,
+        mine: row.mine,
+        text: if row.unreadable {
+            "(this message cannot be read: its row in the profile is damaged)".to_owned()
+        } else {
+            row.text.clone()
+        },
+        secrecy: row.secrecy,
+        delivery: row.delivery,
+        time: row.time,
+        gap_before: row.gap_before,
+    })
+}
+
+/// A message of theirs, as it is committed.
+pub fn received_row(
+    contact: AccountBytes,
+    number: u64,
+    text: String,
+    time: UnixMs,
+    unit: (u32, [u8; 8], u32),
+    secrecy: Secrecy,
+) -> MessageRow {
+    let (sequence, previous, gap_before) = unit;
+    MessageRow {
+        number,
+        contact,
+        mine: false,
+        sequence,
+        previous,
+        text,
+        secrecy,
+        delivery: Delivery::Delivered,
+        time,
+        gap_before,
+        unreadable: false,
+    }
+}

@@ -1,0 +1,287 @@
+//! What leaves for a contact: first parcels of a session, texts in their window, receipts.
+//!
+//! Nothing leaves before the store has the state it was sealed with, so that no key is ever used for two parcels, not even across
+//! a crash. Which way it takes is in `reach`; what comes back is in `receive`.
+
+use std::time::Duration;
+
+use super::contact::{Contact, outgoing_row};
+use super::desk::Desk;
+use super::persistence::{Change, Persistence, StoreError};
+use super::session::{Start, current_row};
+use super::view::{ChatEvent, Delivery};
+use super::{FIRST_PARCEL_VERSION, reach::Way};
+use crate::crypto::session::{OFFER, SessionStart};
+use crate::wire::parcel::{Body, Receipt};
+use crate::wire::size::PARCEL;
+use crate::wire::time::Moment;
+
+/// Receipts of a contact are at least this far apart: one names all that came between.
+const RECEIPT_GAP: Duration = Duration::from_millis(1500);
+/// The answer to a first parcel is waited for this long before we start a session ourselves.
+const OFFER_PATIENCE: Duration = Duration::from_secs(60);
+/// A parcel that left so often over so long without an acknowledgement opens under nothing at the other side: the session is lost
+/// there, or its key gave way to newer ones.
+const LOST_TRIES: u32 = 5;
+const LOST_AFTER: Duration = Duration::from_secs(45);
+/// So many parcels of theirs that open under nothing, for `UNOPENED_AFTER`, say the same.
+const UNOPENED: u32 = 4;
+const UNOPENED_AFTER: Duration = Duration::from_secs(30);
+/// First and longest wait between two new sessions in place of a lost one, in seconds.
+const RENEW_FIRST: f64 = 120.0;
+const RENEW_LAST: f64 = 3600.0;
+/// First and longest wait between two copies of a first parcel, in seconds.
+const START_FIRST: f64 = 6.0;
+const START_LAST: f64 = 60.0;
+/// After the store refused.
+const STALL: Duration = Duration::from_secs(5);
+/// What the receiver holds although something before it is missing is not sent again before this.
+const HELD: Duration = Duration::from_secs(60);
+
+fn grown(first: f64, last: f64, tries: u32) -> f64 {
+    (first * 1.6f64.powi(tries.min(30) as i32)).min(last)
+}
+
+impl Contact {
+    /// A receipt is owed.
+    pub fn owe_receipt(&mut self, now: Moment) {
+        let due = now.max(self.talk.last_receipt + RECEIPT_GAP);
+        let talk = &mut self.talk;
+        talk.receipt_due = Some(talk.receipt_due.map_or(due, |before| before.min(due)));
+    }
+
+    /// When `serve` has something to do; `NEVER` without a way.
+    pub fn due(&self, now: Moment) -> Moment {
+        if !self.is_open() || self.reach.way(now, 0).is_none() {
+            return Moment::NEVER;
+        }
+        let mut due = match &self.sessions.start {
+            Some(start) => start.due,
+            None if self.wants_start(now) => Moment(0),
+            None => self.start_due(),
+        };
+        if self.sessions.current.is_some() {
+            due = due.min(self.talk.receipt_due.unwrap_or(Moment::NEVER));
+            if self.talk.skip_due {
+                due = Moment(0);
+            }
+            if !self.talk.rekey {
+                let state = self.face.state;
+                for item in self.outbox.waiting(|kind| Contact::may_leave(state, kind)) {
+                    due = due.min(item.due);
+                }
+            }
+        }
+        due.max(self.talk.stalled)
+    }
+
+    /// Whether a session has to be started now.
+    fn wants_start(&self, now: Moment) -> bool {
+        if self.sessions.start.is_some() || now < self.talk.renew_at {
+            return false;
+        }
+        if self.sessions.current.is_some() {
+            return self.talk.rekey || self.is_lost(now);
+        }
+        let answered = self
+            .sessions
+            .offered
+            .last()
+            .is_some_and(|offered| now.since(offered.made) < OFFER_PATIENCE);
+        self.has_work() && !answered
+    }
+
+    /// When `wants_start` becomes true by time alone (what is sent again asks anyway).
+    fn start_due(&self) -> Moment {
+        let waits = self.talk.rekey || (self.sessions.current.is_none() && self.has_work());
+        if !waits {
+            return Moment::NEVER;
+        }
+        let offered = match (&self.sessions.current, self.sessions.offered.last()) {
+            (None, Some(offered)) => offered.made + OFFER_PATIENCE,
+            _ => Moment(0),
+        };
+        self.talk.renew_at.max(offered)
+    }
+
+    /// Whether the other side seems to have lost the session.
+    fn is_lost(&self, now: Moment) -> bool {
+        let silent = now.since(self.talk.heard);
+        let state = self.face.state;
+        let ignored = self
+            .outbox
+            .waiting(|kind| Contact::may_leave(state, kind))
+            .any(|item| item.tries >= LOST_TRIES && now.since(item.first) >= LOST_AFTER);
+        ignored || (self.talk.unopened >= UNOPENED && silent >= UNOPENED_AFTER)
+    }
+
+    /// Sends what is due. Call it after everything that may have changed something.
+    pub fn serve<P: Persistence>(&mut self, desk: &mut Desk<P>, now: Moment) {
+        if now < self.due(now) {
+            return;
+        }
+        if !desk.all_erased() {
+            self.talk.stalled = now + STALL;
+            return;
+        }
+        self.serve_start(desk, now);
+        if self.sessions.current.is_some() && self.serve_parcels(desk, now).is_err() {
+            self.talk.stalled = now + STALL;
+        }
+        if self.due(now) <= now {
+            self.talk.stalled = now + STALL;
+        }
+    }
+
+    fn serve_start<P: Persistence>(&mut self, desk: &mut Desk<P>, now: Moment) {
+        if self.wants_start(now) {
+            let mut payload = [0; OFFER];
+            desk.random.fill(&mut payload);
+            payload[0] = FIRST_PARCEL_VERSION;
+            let (state, parcel) =
+                SessionStart::new(&desk.key, &self.account, &payload, &mut desk.random);
+            self.sessions.start = Some(Start {
+                state,
+                parcel: Box::new(parcel),
+                tries: 0,
+                due: now,
+            });
+            if self.sessions.current.is_some() {
+                let wait =
+                    (RENEW_FIRST * 2f64.powi(self.talk.renewals.min(10) as i32)).min(RENEW_LAST);
+                self.talk.renewals = self.talk.renewals.saturating_add(1);
+                self.talk.renew_at = now.after_seconds(wait);
+            }
+        }
+        let Some(start) = &mut self.sessions.start else {
+            return;
+        };
+        if start.due > now {
+            return;
+        }
+        let Some((by, _)) = self.reach.way(now, start.tries) else {
+            return;
+        };
+        desk.send(by.way(self.tag), start.parcel.clone());
+        start.due = now.after_seconds(grown(START_FIRST, START_LAST, start.tries));
+        start.tries = start.tries.saturating_add(1);
+    }
+
+    fn serve_parcels<P: Persistence>(
+        &mut self,
+        desk: &mut Desk<P>,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        let mut draft = self.draft();
+        let account = self.bytes();
+        let have = self.inbox.received;
+        let Some(ratchet) = &mut self.sessions.current else {
+            return Ok(());
+        };
+        let mut leaving: Vec<(Way, Box<[u8; PARCEL]>)> = Vec::new();
+        let mut sealed_now = Vec::new();
+        let mut sealed_any = false;
+        if !self.talk.rekey {
+            let state = self.face.state;
+            for item in self.outbox.window(|kind| Contact::may_leave(state, kind)) {
+                if item.due > now {
+                    continue;
+                }
+                let Some((by, _)) = self.reach.way(now, item.tries) else {
+                    break;
+                };
+                let parcel = match &item.sealed {
+                    Some(parcel) => parcel.clone(),
+                    None => {
+                        let body =
+                            Body::piece(item.code, item.sequence, have, &item.previous, &item.text);
+                        let Ok((parcel, secrecy)) = ratchet.encrypt(body.bytes(), &mut desk.random)
+                        else {
+                            break;
+                        };
+                        item.secrecy = secrecy;
+                        let first_time = !std::mem::replace(&mut item.left, true);
+                        draft.changes.push(Change::PutOutgoing(outgoing_row(
+                            account,
+                            item,
+                            Some(&parcel),
+                        )));
+                        if let Some(number) = item.message
+                            && item.ends_message()
+                            && first_time
+                        {
+                            draft.changes.push(Change::SetDelivery {
+                                number,
+                                delivery: Delivery::Sent,
+                            });
+                            draft.events.push(ChatEvent::Delivery {
+                                number,
+                                contact: self.account,
+                                delivery: Delivery::Sent,
+                                secrecy,
+                            });
+                        }
+                        sealed_any = true;
+                        sealed_now.push((item.sequence, first_time));
+                        item.sealed.insert(Box::new(parcel)).clone()
+                    }
+                };
+                leaving.push((by.way(self.tag), parcel));
+            }
+        }
+        let mut receipt_left = false;
+        if self.talk.skip_due
+            && let Some((by, _)) = self.reach.way(now, 0)
+        {
+            let body = Body::skip(draft.head.peer_has, &draft.head.peer_has_link, have);
+            if let Ok((parcel, _)) = ratchet.encrypt(body.bytes(), &mut desk.random) {
+                sealed_any = true;
+                leaving.push((by.way(self.tag), Box::new(parcel)));
+            }
+        }
+        if self.talk.receipt_due.is_some_and(|due| due <= now)
+            && let Some((by, _)) = self.reach.way(now, self.talk.unheard_receipts)
+        {
+            draft.head.receipts = draft.head.receipts.saturating_add(1);
+            let receipt = Receipt {
+                number: draft.head.receipts,
+                ahead: self.inbox.ahead(),
+                links: self.inbox.links(),
+            };
+            let body = Body::receipt(have, &receipt);
+            if let Ok((parcel, _)) = ratchet.encrypt(body.bytes(), &mut desk.random) {
+                sealed_any = true;
+                receipt_left = true;
+                leaving.push((by.way(self.tag), Box::new(parcel)));
+            }
+        }
+        if sealed_any {
+            let row = current_row(account, ratchet.to_bytes());
+            if let Err(error) = desk.save(self, draft, vec![row]) {
+                // The keys of these parcels are spent; what they sealed has not left and is sealed again.
+                self.outbox.forget_sealed(&sealed_now);
+                return Err(error);
+            }
+        }
+        self.talk.skip_due = false;
+        if receipt_left {
+            self.talk.last_receipt = now;
+            self.talk.receipt_due = None;
+            if !self.talk.heard_in_session {
+                // The other side has to learn that the session is confirmed.
+                let wait = grown(START_FIRST, START_LAST, self.talk.unheard_receipts);
+                self.talk.unheard_receipts = self.talk.unheard_receipts.saturating_add(1);
+                self.talk.receipt_due = Some(now.after_seconds(wait));
+            }
+        }
+        let state = self.face.state;
+        if !self.talk.rekey {
+            self.outbox
+                .note_left(now, HELD, |kind| Contact::may_leave(state, kind));
+        }
+        for (way, parcel) in leaving {
+            desk.send(way, parcel);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! Being found: the own descriptor of the day, and the tokens that contacts show at the own intro points.
+
+use super::desk::Desk;
+use super::persistence::Persistence;
+use crate::crypto::aead;
+use crate::crypto::blind::Purpose;
+use crate::crypto::id::AccountId;
+use crate::crypto::random::Stream;
+use crate::crypto::ratchet::Ratchet;
+use crate::node::person::{IntroPoint, NodeCommand};
+use crate::wire::time::{Moment, Now};
+use crate::wire::{descriptor, introduction};
+
+/// Tokens given to the own intro points: those of the 256 contacts heard last, for three days each.
+pub const TOKENS: usize = 768;
+/// A descriptor is published again after 30 to 60 minutes, in seconds.
+const AGAIN: (f64, f64) = (1800.0, 1800.0);
+/// First and longest wait after a publication that nobody kept.
+const RETRY_FIRST: f64 = 5.0;
+const RETRY_LAST: f64 = 60.0;
+/// A publication that was never answered counts as failed.
+const PATIENCE: f64 = 180.0;
+
+/// Where the descriptor of an account and day lies.
+pub fn place_of(account: &AccountId, day: u32) -> [u8; 32] {
+    descriptor::place(&account.blind(day, Purpose::Descriptor)).0
+}
+
+/// What a contact shows at the intro points of `owner` on `day`. Only the two ends of the session can compute it.
+pub fn token(session: &Ratchet, owner: &AccountId, day: u32) -> [u8; 16] {
+    let digest = aead::hash(&[
+        b"paratox token",
+        &session.session_id(),
+        owner.bytes(),
+        &day.to_be_bytes(),
+    ]);
+    let mut token = [0; 16];
+    token.copy_from_slice(&digest[..16]);
+    token
+}
+
+/// When to publish what.
+pub struct Publisher {
+    points: Vec<IntroPoint>,
+    next: Moment,
+    /// The publication under way and when it counts as failed.
+    pending: Option<(u64, Moment)>,
+    failures: u32,
+    day: u32,
+    revision: u64,
+}
+
+impl Publisher {
+    pub fn new(day: u32) -> Publisher {
+        Publisher {
+            points: Vec::new(),
+            next: Moment::NEVER,
+            pending: None,
+            failures: 0,
+            day,
+            revision: 0,
+        }
+    }
+
+    /// The set of live intro points is another one.
+    pub fn points(&mut self, points: Vec<IntroPoint>, now: Now, _random: &mut Stream) {
+        self.points = points;
+        self.failures = 0;
+        self.next = if self.points.is_empty() {
+            Moment::NEVER
+        } else {
+            now.at
+        };
+    }
+
+    pub fn published(&mut self, id: u64, copies: u8, now: Now) {
+        if self.pending.is_none_or(|(pending, _)| pending != id) {
+            return;
+        }
+        self.pending = None;
+        if copies == 0 {
+            self.retry(now);
+        } else {
+            self.failures = 0;
+        }
+    }
+
+    fn retry(&mut self, now: Now) {
+        let wait = (RETRY_FIRST * 2f64.powi(self.failures.min(10) as i32)).min(RETRY_LAST);
+        self.failures = self.failures.saturating_add(1);
+        self.next = self.next.min(now.at.after_seconds(wait));
+    }
+
+    pub fn due(&self) -> Moment {
+        self.pending
+            .map_or(self.next, |(_, until)| self.next.min(until))
+    }
+
+    pub fn serve<P: Persistence>(&mut self, desk: &mut Desk<P>, next_id: &mut u64, now: Now) {
+        let day = now.unix.day();
+        if day != self.day {
+            self.day = day;
+            if !self.points.is_empty() {
+                self.next = now.at;
+            }
+        }
+        if self.pending.is_some_and(|(_, until)| until <= now.at) {
+            self.pending = None;
+            self.retry(now);
+        }
+        if self.next > now.at || self.points.is_empty() {
+            return;
+        }
+        self.revision = now.unix.0.max(self.revision.saturating_add(1));
+        let value = introduction::publish(
+            &desk.key,
+            day,
+            self.revision,
+            &self.points,
+            &mut desk.random,
+        );
+        let id = *next_id;
+        *next_id += 1;
+        desk.node(NodeCommand::Publish {
+            id,
+            key: place_of(&desk.id, day),
+            value,
+        });
+        self.pending = Some((id, now.at.after_seconds(PATIENCE)));
+        self.next = now.at.after_seconds(AGAIN.0 + AGAIN.1 * desk.random.unit());
+    }
+}

@@ -1,0 +1,26 @@
+//! The one source of true randomness: the operating system, asked once for each seed.
+
+/// The system gave no randomness. Nothing can start without it.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error(
+    "the operating system gave no randomness; restart it, or start paratox where /dev/urandom exists"
+)]
+pub struct NoRandomness;
+
+/// A fresh seed for `crypto::random::Streams`.
+pub fn fresh() -> Result<[u8; 32], NoRandomness> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|_| NoRandomness)?;
+    Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn two_seeds_differ() {
+        assert_ne!(
+            super::fresh().expect("tests run on a system"),
+            super::fresh().expect("tests run on a system")
+        );
+    }
+}

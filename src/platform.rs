@@ -1,0 +1,189 @@
+//! Everything that depends on the operating system, in one file.
+//!
+//! Linux is what it is tested on. macOS and Windows are untested: on other Unix systems the same calls apply, elsewhere files get the
+//! modes of the system and the process is not hardened. Not here: the terminal and the socket, whose crates hide the differences.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+/// Keeps secrets of the whole process from leaving it by the back door: no core dump, no reading of its memory by other programs of
+/// the same user, no file that others may read. To be called first in `main`.
+pub fn harden() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit, umask};
+        setrlimit(
+            Resource::Core,
+            Rlimit {
+                current: Some(0),
+                maximum: Some(0),
+            },
+        )?;
+        umask(rustix::fs::Mode::from_raw_mode(0o077));
+    }
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    }
+    Ok(())
+}
+
+/// Makes a directory, and those above it that are missing, for the owner alone; one that is there gets the same mode.
+pub fn make_private_directory(path: &Path) -> io::Result<()> {
+    private_builder().recursive(true).create(path)?;
+    restrict(path, 0o700)
+}
+
+/// Makes a directory for the owner alone that must not be there yet, not even as a link.
+pub fn make_new_private_directory(path: &Path) -> io::Result<()> {
+    private_builder().create(path)?;
+    restrict(path, 0o700)
+}
+
+fn private_builder() -> fs::DirBuilder {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix sets a mode"))]
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder
+}
+
+/// How a private file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// It must be there.
+    Existing,
+    /// It must not be there.
+    New,
+    /// Made if it is missing, never emptied.
+    Either,
+}
+
+/// Opens a file for reading and writing by the owner alone, whatever the umask. A symbolic link in the last place is refused: it could
+/// make us write elsewhere.
+pub fn open_private(path: &Path, how: Open) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    match how {
+        Open::Existing => {}
+        Open::New => {
+            options.create_new(true);
+        }
+        Open::Either => {
+            options.create(true).truncate(false);
+        }
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
+    }
+    options.open(path)
+}
+
+/// Sets the mode bits of a file or directory if they differ, so that what is right already is not touched.
+pub fn restrict(path: &Path, mode: u32) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let metadata = fs::metadata(path)?;
+        if metadata.permissions().mode() & 0o7777 != mode {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (path, mode);
+    }
+    Ok(())
+}
+
+/// Whether a file or directory belongs to the user who runs the program.
+pub fn is_ours(path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Ok(fs::metadata(path)?.uid() == rustix::process::geteuid().as_raw())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        Ok(true)
+    }
+}
+
+/// Makes what was renamed, made or removed in a directory durable.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        File::open(path)?.sync_all()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        Ok(())
+    }
+}
+
+/// Whether a process of this number runs. `false` where that cannot be told.
+pub fn process_exists(pid: u32) -> bool {
+    #[cfg(unix)]
+    {
+        let pid = i32::try_from(pid)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        // Not being allowed to signal it is an answer too: it is there.
+        pid.is_some_and(|pid| {
+            !matches!(
+                rustix::process::test_kill_process(pid),
+                Err(rustix::io::Errno::SRCH)
+            )
+        })
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = pid;
+        false
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn private_things_are_for_the_owner_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let inner = place.path().join("a").join("b");
+        make_private_directory(&inner).unwrap();
+        let file = inner.join("file");
+        open_private(&file, Open::New).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode(&inner), 0o700);
+        assert_eq!(mode(&place.path().join("a")), 0o700);
+        assert_eq!(mode(&file), 0o600);
+    }
+
+    #[test]
+    fn a_symbolic_link_is_not_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("target");
+        fs::write(&target, b"untouched").unwrap();
+        let link = place.path().join("link");
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert!(open_private(&link, Open::Either).is_err());
+    }
+
+    #[test]
+    fn this_process_runs_and_an_impossible_one_does_not() {
+        assert!(process_exists(std::process::id()));
+        assert!(!process_exists(u32::MAX));
+    }
+}

@@ -1,0 +1,370 @@
+//! A world of nodes, some with a person behind them, in virtual time.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::crypto::id::AccountId;
+use crate::crypto::keys::EntryKey;
+use crate::crypto::random::Stream;
+use crate::messenger::memory::Memory;
+use crate::messenger::view::ChatEvent;
+use crate::messenger::{Command, CommandError, Messenger, MessengerOutput, Reply};
+use crate::node::{Cause, Node, NodeConfig, NodeOutput, Shaping};
+use crate::wire::class::Class;
+use crate::wire::peer::Peer;
+use crate::wire::size::DATAGRAM;
+use crate::wire::ticket::{EntrySecret, Ticket};
+use crate::wire::time::{Moment, Now, UnixMs};
+
+use super::eve::{Eve, Sighting};
+use super::wires::{WireConfig, Wires};
+
+/// Unix time at which every world begins: 2026-01-05 12:00:00 UTC, far from a change of day.
+const BEGINNING: u64 = 1_767_614_400_000;
+/// Events of a person kept for the test to read; the oldest go first.
+const EVENTS: usize = 10_000;
+
+/// What a world is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct WorldConfig {
+    pub seed: u64,
+    pub nodes: usize,
+    /// Entry nodes: the first few.
+    pub entries: usize,
+    pub class: Class,
+    pub wires: WireConfig,
+    /// Between one node's start and the next one's.
+    pub stagger: Duration,
+    pub shaping: Shaping,
+    /// Sightings that Eve keeps.
+    pub log: usize,
+}
+
+impl WorldConfig {
+    pub fn new(seed: u64, nodes: usize) -> WorldConfig {
+        WorldConfig {
+            seed,
+            nodes,
+            entries: nodes.min(3),
+            class: Class::Normal,
+            wires: WireConfig::default(),
+            stagger: Duration::from_millis(100),
+            shaping: Shaping::On,
+            log: 0,
+        }
+    }
+}
+
+enum Event {
+    Start(u32),
+    Datagram { source: SocketAddr, target: u32, cell: Box<[u8; DATAGRAM]> },
+    Wake(u32),
+}
+
+/// A node, and the person behind it if there is one.
+struct Inhabitant {
+    addr: SocketAddr,
+    node: Option<Node>,
+    person: Option<Person>,
+    /// The earliest wake that is already in the queue.
+    wake: Moment,
+    /// Cells of this node vanish at the sender (a fault that a test plays).
+    mute: bool,
+}
+
+struct Person {
+    messenger: Messenger<Memory>,
+    events: VecDeque<ChatEvent>,
+}
+
+/// The world. It ends when it is dropped.
+pub struct World {
+    config: WorldConfig,
+    root: Stream,
+    now: Moment,
+    order: u64,
+    queue: BinaryHeap<Reverse<(Moment, u64, usize)>>,
+    slots: Vec<Option<Event>>,
+    free: Vec<usize>,
+    inhabitants: Vec<Inhabitant>,
+    by_addr: BTreeMap<SocketAddr, u32>,
+    wires: Wires,
+    tickets: Vec<Ticket>,
+    pub eve: Eve,
+    pub lost: u64,
+}
+
+fn address_of(index: usize) -> SocketAddr {
+    // Public looking, one /16 each, so that every rule about networks is in force.
+    let (a, b) = (20 + (index / 200) as u8, 1 + (index % 200) as u8);
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, 7, 9)), 9000)
+}
+
+impl World {
+    pub fn new(config: WorldConfig) -> World {
+        let root = Stream::from_seed({
+            let mut seed = [0; 32];
+            seed[..8].copy_from_slice(&config.seed.to_be_bytes());
+            seed
+        });
+        let mut world = World {
+            config,
+            now: Moment(0),
+            order: 0,
+            queue: BinaryHeap::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            inhabitants: Vec::new(),
+            by_addr: BTreeMap::new(),
+            wires: Wires::new(config.wires, root.fork("wires", b"")),
+            tickets: Vec::new(),
+            eve: Eve::new(config.log),
+            lost: 0,
+            root,
+        };
+        for index in 0..config.nodes {
+            let addr = address_of(index);
+            world.by_addr.insert(addr, index as u32);
+            world.inhabitants.push(Inhabitant { addr, node: None, person: None, wake: Moment::NEVER, mute: false });
+            if index < config.entries {
+                let key = world.entry_key(index);
+                world.tickets.extend(Ticket::new(key.id(), EntrySecret::NONE, vec![addr]));
+            }
+            world.push(Moment(0) + config.stagger * index as u32, Event::Start(index as u32));
+        }
+        world
+    }
+
+    fn entry_key(&self, index: usize) -> EntryKey {
+        EntryKey::generate(&mut self.root.fork("entry", &(index as u32).to_be_bytes()))
+    }
+
+    pub fn now(&self) -> Now {
+        Now { at: self.now, unix: UnixMs(BEGINNING + self.now.0 / 1000) }
+    }
+
+    pub fn len(&self) -> usize {
+        self.inhabitants.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.inhabitants.is_empty()
+    }
+
+    pub fn node(&self, index: usize) -> Option<&Node> {
+        self.inhabitants[index].node.as_ref()
+    }
+
+    /// Which node of this world a peer is.
+    pub fn index_of(&self, peer: Peer) -> Option<usize> {
+        self.by_addr.get(&peer.addr).map(|i| *i as usize)
+    }
+
+    pub fn addr(&self, index: usize) -> SocketAddr {
+        self.inhabitants[index].addr
+    }
+
+    /// Cells that this node sends vanish from now on, or no longer.
+    pub fn set_mute(&mut self, index: usize, mute: bool) {
+        self.inhabitants[index].mute = mute;
+    }
+
+    pub fn set_loss(&mut self, loss: f64) {
+        self.wires.set_loss(loss);
+    }
+
+    /// The node stops as if its computer had lost power. Nothing is said to anybody.
+    pub fn kill(&mut self, index: usize) {
+        self.inhabitants[index].node = None;
+    }
+
+    fn push(&mut self, at: Moment, event: Event) {
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot] = Some(event);
+                slot
+            }
+            None => {
+                self.slots.push(Some(event));
+                self.slots.len() - 1
+            }
+        };
+        self.order += 1;
+        self.queue.push(Reverse((at, self.order, slot)));
+    }
+
+    /// Puts a person with a fresh account behind a node, in every world of this seed the same one.
+    pub fn add_person(&mut self, index: usize, name: &str) {
+        let now = self.now();
+        let random = self.root.fork("person", &(index as u32).to_be_bytes());
+        let messenger = Messenger::create(Memory::new(), name, random, now).expect("an empty store takes an account");
+        self.inhabitants[index].person = Some(Person { messenger, events: VecDeque::new() });
+    }
+
+    fn person(&mut self, index: usize) -> &mut Person {
+        self.inhabitants[index].person.as_mut().expect("the test put a person here")
+    }
+
+    pub fn account(&mut self, index: usize) -> AccountId {
+        self.person(index).messenger.id()
+    }
+
+    /// What the person types.
+    pub fn command(&mut self, index: usize, command: Command) -> Result<Reply, CommandError> {
+        let now = self.now();
+        let reply = self.person(index).messenger.command(now, command);
+        self.settle(index as u32);
+        reply
+    }
+
+    /// Everything the person was shown so far.
+    pub fn events(&mut self, index: usize) -> Vec<ChatEvent> {
+        self.person(index).events.iter().cloned().collect()
+    }
+
+    /// Runs the world for `span` of its own time.
+    pub fn run_for(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(Reverse((at, _, _))) = self.queue.peek()
+            && *at <= end
+        {
+            let Some(Reverse((at, _, slot))) = self.queue.pop() else { break };
+            self.now = self.now.max(at);
+            let Some(event) = self.slots[slot].take() else { continue };
+            self.free.push(slot);
+            self.happen(event);
+        }
+        self.now = end;
+    }
+
+    /// Runs until `done` says so, looking every `step`, for `limit` at most. Whether it was said.
+    pub fn run_until(&mut self, limit: Duration, step: Duration, mut done: impl FnMut(&mut World) -> bool) -> bool {
+        let end = self.now + limit;
+        while self.now < end {
+            if done(self) {
+                return true;
+            }
+            self.run_for(step);
+        }
+        done(self)
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Start(index) => {
+                self.start_node(index);
+                self.settle(index);
+            }
+            Event::Datagram { source, target, cell } => {
+                let now = self.now();
+                if let Some(node) = &mut self.inhabitants[target as usize].node {
+                    node.handle_datagram(now, source, &cell[..]);
+                    self.settle(target);
+                }
+            }
+            Event::Wake(index) => {
+                let now = self.now();
+                let inhabitant = &mut self.inhabitants[index as usize];
+                if inhabitant.wake > now.at {
+                    return; // An earlier wake has taken its place.
+                }
+                inhabitant.wake = Moment::NEVER;
+                if let Some(node) = &mut inhabitant.node
+                    && node.next_timeout() <= now.at
+                {
+                    node.handle_timeout(now);
+                }
+                if let Some(person) = &mut inhabitant.person
+                    && person.messenger.next_timeout(now) <= now.at
+                {
+                    person.messenger.handle_timeout(now);
+                }
+                self.settle(index);
+            }
+        }
+    }
+
+    fn start_node(&mut self, index: u32) {
+        let now = self.now();
+        let i = index as usize;
+        let config = NodeConfig {
+            class: self.config.class,
+            lan: false,
+            address: Some(self.inhabitants[i].addr),
+            entries: self.tickets.iter().enumerate().filter(|(e, _)| *e != i).map(|(_, t)| t.clone()).collect(),
+            entry_key: (i < self.config.entries).then(|| (self.entry_key(i), EntrySecret::NONE)),
+            shaping: self.config.shaping,
+        };
+        let mut seed = [0; 32];
+        self.root.fork("node", &[index.to_be_bytes(), (self.now.0 as u32).to_be_bytes()].concat()).fill(&mut seed);
+        self.inhabitants[i].node = Some(Node::new(config, seed, now));
+    }
+
+    /// Drains a node and its person until both are quiet, then books their next wake.
+    fn settle(&mut self, index: u32) {
+        let now = self.now();
+        let i = index as usize;
+        loop {
+            let mut quiet = true;
+            while let Some(output) = self.inhabitants[i].node.as_mut().and_then(|n| n.poll_output()) {
+                quiet = false;
+                match output {
+                    NodeOutput::Transmit { at, to, cell, cause } => self.transmit(index, at.max(now.at), to, cell, cause),
+                    NodeOutput::Person(event) => {
+                        if let Some(person) = &mut self.inhabitants[i].person {
+                            person.messenger.handle_node(now, event);
+                        }
+                    }
+                }
+            }
+            let inhabitant = &mut self.inhabitants[i];
+            if let Some(person) = &mut inhabitant.person {
+                while let Some(output) = person.messenger.poll_output() {
+                    quiet = false;
+                    match output {
+                        MessengerOutput::Node(command) => {
+                            if let Some(node) = &mut inhabitant.node {
+                                node.command(now, command);
+                            }
+                        }
+                        MessengerOutput::Event(event) => {
+                            if person.events.len() >= EVENTS {
+                                person.events.pop_front();
+                            }
+                            person.events.push_back(event);
+                        }
+                    }
+                }
+            }
+            if quiet {
+                break;
+            }
+        }
+        let inhabitant = &mut self.inhabitants[i];
+        let node = inhabitant.node.as_ref().map_or(Moment::NEVER, |n| n.next_timeout());
+        let person = inhabitant.person.as_ref().map_or(Moment::NEVER, |p| p.messenger.next_timeout(now));
+        let wake = node.min(person).max(now.at);
+        if wake != Moment::NEVER && wake < inhabitant.wake {
+            inhabitant.wake = wake;
+            self.push(wake, Event::Wake(index));
+        }
+    }
+
+    fn transmit(&mut self, source: u32, at: Moment, to: SocketAddr, cell: Box<[u8; DATAGRAM]>, cause: Cause) {
+        let from = self.inhabitants[source as usize].addr;
+        if self.inhabitants[source as usize].mute {
+            return;
+        }
+        let Some(&target) = self.by_addr.get(&to) else {
+            self.lost += 1;
+            return;
+        };
+        self.eve.see(Sighting { at: at.0, source, target, length: cell.len() as u16, cause }, &cell[..]);
+        match self.wires.carry(source, target, cause as u8) {
+            Some(delay) => self.push(at + delay, Event::Datagram { source: from, target, cell }),
+            None => self.lost += 1,
+        }
+    }
+}

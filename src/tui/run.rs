@@ -1,0 +1,277 @@
+//! The loop between terminal, chat state and the rest of the program.
+//!
+//! It draws when something changed, at most thirty times a second, and never makes the rest of the program wait: a full command queue
+//! is told to the person instead.
+
+use std::io::Write;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::StreamExt;
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::EventStream;
+use ratatui::crossterm::terminal::size;
+use ratatui::layout::Rect;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
+
+use super::composer::ComposerBox;
+use super::keys::{Input, gather_pastes, translate};
+use super::signals::{Asked, Signals, stop_here};
+use super::terminal::{LineMode, Screen};
+use super::theme::Theme;
+use super::view;
+use crate::app::keymap::{Action, lookup};
+use crate::app::{App, Command, Event, Stage, update};
+use crate::wire::time::{Moment, Now, UnixMs};
+
+/// Between two frames: an eye sees no more, and a busy network must not keep the processor busy with drawing.
+const FRAME: Duration = Duration::from_millis(33);
+/// Keys that come within this time of each other came at once: nobody types so fast, and nobody feels the wait.
+const BURST: Duration = Duration::from_millis(2);
+/// Inputs of one burst: a long paste into a terminal without bracketed paste. What is beyond begins the next burst.
+const BURST_MAX: usize = 64 * 1024;
+/// Events taken in before a frame is drawn.
+const EVENTS_AT_ONCE: usize = 256;
+
+/// Why the screen was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitReason {
+    /// The person quit.
+    Quit,
+    /// SIGTERM, SIGINT or SIGHUP.
+    Signal,
+    /// The terminal is gone.
+    InputClosed,
+    /// The rest of the program ended.
+    ProgramEnded,
+}
+
+/// The clocks as `Now`; `started` is the program's beginning.
+pub fn now(started: Instant) -> Now {
+    let at = Moment(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
+    let unix = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+    Now {
+        at,
+        unix: UnixMs(unix),
+    }
+}
+
+/// Runs the screen until the person quits, a signal ends it or the program does. `started` is when the clock of `app.now` began.
+/// The terminal is entered here and left before this returns, whatever it returns.
+pub async fn run<W: Write, M: LineMode>(
+    mut screen: Screen<W, M>,
+    theme: Theme,
+    commands: mpsc::Sender<Command>,
+    events: mpsc::Receiver<Event>,
+    start: App,
+    started: Instant,
+) -> anyhow::Result<ExitReason> {
+    super::terminal::install_panic_hook();
+    screen.enter()?;
+    let result = Loop {
+        screen: &mut screen,
+        theme,
+        commands,
+        app: start,
+        composer: ComposerBox::default(),
+        started,
+    }
+    .run(events)
+    .await;
+    screen.leave()?;
+    result
+}
+
+struct Loop<'a, W: Write, M: LineMode> {
+    screen: &'a mut Screen<W, M>,
+    theme: Theme,
+    commands: mpsc::Sender<Command>,
+    app: App,
+    composer: ComposerBox,
+    started: Instant,
+}
+
+impl<W: Write, M: LineMode> Loop<'_, W, M> {
+    async fn run(&mut self, mut events: mpsc::Receiver<Event>) -> anyhow::Result<ExitReason> {
+        let mut input = EventStream::new();
+        let mut signals = Signals::new()?;
+        let mut tick = interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut waiting: Vec<Event> = Vec::new();
+        let mut drawn = tokio::time::Instant::now() - FRAME;
+        let mut dirty = true;
+        let (width, height) = size().unwrap_or((80, 24));
+        if let Some(reason) = self.take(Event::Resize { width, height })? {
+            return Ok(reason);
+        }
+        loop {
+            if !self.screen.is_ours() {
+                anyhow::bail!("a part of the program failed; its message stands above");
+            }
+            dirty |= self.app.take_changed();
+            if dirty && drawn.elapsed() >= FRAME {
+                self.draw()?;
+                drawn = tokio::time::Instant::now();
+                dirty = false;
+            }
+            let asked = tokio::select! {
+                biased;
+                asked = signals.next() => self.signal(asked)?,
+                first = input.next() => match first {
+                    None => Some(ExitReason::InputClosed),
+                    Some(Err(_)) => Some(ExitReason::InputClosed),
+                    Some(Ok(first)) => {
+                        let mut burst: Vec<Input> = translate(first).into_iter().collect();
+                        while burst.len() < BURST_MAX
+                            && let Ok(Some(Ok(next))) = timeout(BURST, input.next()).await
+                        {
+                            burst.extend(translate(next));
+                        }
+                        self.burst(burst)?
+                    }
+                },
+                count = events.recv_many(&mut waiting, EVENTS_AT_ONCE) => {
+                    let mut asked = (count == 0).then_some(ExitReason::ProgramEnded);
+                    for event in std::mem::take(&mut waiting) {
+                        asked = asked.or(self.take(event)?);
+                    }
+                    asked
+                }
+                _ = tick.tick() => self.take(Event::Tick)?,
+                () = sleep_until(drawn + FRAME), if dirty => None,
+            };
+            if let Some(reason) = asked {
+                return Ok(reason);
+            }
+        }
+    }
+
+    fn draw(&mut self) -> anyhow::Result<()> {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, self.app.width, self.app.height));
+        view::draw(&self.app, &mut self.composer, self.theme, &mut buffer);
+        self.screen.show(buffer)?;
+        Ok(())
+    }
+
+    fn signal(&mut self, asked: Asked) -> anyhow::Result<Option<ExitReason>> {
+        match asked {
+            Asked::End => return Ok(Some(ExitReason::Signal)),
+            Asked::Stop => self.suspend()?,
+            Asked::Continued => self.woken()?,
+        }
+        Ok(None)
+    }
+
+    fn suspend(&mut self) -> anyhow::Result<()> {
+        self.screen.suspend(stop_here)?;
+        self.woken()
+    }
+
+    /// The shell had the screen: its size may differ and nothing of ours stands on it.
+    fn woken(&mut self) -> anyhow::Result<()> {
+        self.screen.forget()?;
+        if let Ok((width, height)) = size() {
+            self.take(Event::Resize { width, height })?;
+        }
+        Ok(())
+    }
+
+    fn burst(&mut self, burst: Vec<Input>) -> anyhow::Result<Option<ExitReason>> {
+        // the first screens take a passphrase and a name typed at once; nothing there is sent to anybody
+        let burst = if self.app.stage == Stage::Chat && self.app.takes_text() {
+            gather_pastes(burst)
+        } else {
+            burst
+        };
+        for input in burst {
+            if let Some(reason) = self.input(input)? {
+                return Ok(Some(reason));
+            }
+        }
+        Ok(None)
+    }
+
+    fn input(&mut self, input: Input) -> anyhow::Result<Option<ExitReason>> {
+        let letter = input.letter();
+        let event = match input {
+            Input::Paste(text) => Event::Paste(text),
+            Input::Resize(width, height) => Event::Resize { width, height },
+            Input::Focus(focused) => Event::Focus(focused),
+            Input::Chord(chord) => match (lookup(&self.app.contexts(), chord), letter) {
+                (Some(Action::Edit(edit)), _) if self.app.composing() => {
+                    self.composer.follow(&self.app.composer);
+                    self.composer.edit(edit)
+                }
+                (Some(action), _) => Event::Key(action),
+                (None, Some(letter)) if self.app.composing() => {
+                    self.composer.follow(&self.app.composer);
+                    self.composer.insert(letter)
+                }
+                (None, Some(letter)) if self.app.takes_text() => Event::Text(letter.to_string()),
+                (None, _) => return Ok(None),
+            },
+        };
+        self.take(event)
+    }
+
+    /// One event through `update`, and what it asks for.
+    fn take(&mut self, event: Event) -> anyhow::Result<Option<ExitReason>> {
+        let mut asked = None;
+        let mut queue = update(&mut self.app, event, now(self.started));
+        while !queue.is_empty() {
+            let mut again = Vec::new();
+            for command in queue {
+                match command {
+                    Command::Copy(text) => {
+                        if self.screen.copy(&text).is_err() {
+                            let text = "it is too long for the clipboard of a terminal".to_owned();
+                            again.extend(update(
+                                &mut self.app,
+                                Event::CommandFailed {
+                                    tag: None,
+                                    text,
+                                    position: None,
+                                },
+                                now(self.started),
+                            ));
+                        }
+                    }
+                    Command::Bell => self.screen.bell()?,
+                    Command::Title(title) => self.screen.title(&title)?,
+                    Command::Suspend => self.suspend()?,
+                    Command::Quit => {
+                        let _ = self.commands.try_send(Command::Quit);
+                        asked = Some(ExitReason::Quit);
+                    }
+                    other => again.extend(self.hand_over(other)),
+                }
+            }
+            queue = again;
+        }
+        Ok(asked)
+    }
+
+    fn hand_over(&mut self, command: Command) -> Vec<Command> {
+        let busy = "the program is busy and did not take it; try again in a moment".to_owned();
+        let refused = match &command {
+            Command::Unlock(_) | Command::Create { .. } => Event::NotOpened(busy),
+            Command::Send { tag, .. } => Event::CommandFailed {
+                tag: Some(*tag),
+                text: busy,
+                position: None,
+            },
+            Command::LoadHistory { contact, .. } => Event::HistoryFailed { contact: *contact },
+            _ => Event::CommandFailed {
+                tag: None,
+                text: busy,
+                position: None,
+            },
+        };
+        match self.commands.try_send(command) {
+            Ok(()) => Vec::new(),
+            Err(_) => update(&mut self.app, refused, now(self.started)),
+        }
+    }
+}

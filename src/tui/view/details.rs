@@ -1,0 +1,81 @@
+//! What protects one message, why, what that means and what it does not.
+
+use super::super::pen::Pen;
+use super::super::theme::Role;
+use super::{box_hints, paragraph, scrolled};
+use crate::app::keymap::Context;
+use crate::app::layout::{BOX_MAX, centred};
+use crate::app::{App, clock, words};
+
+pub fn draw(app: &App, number: u64, scroll: usize, pen: &mut Pen<'_>) {
+    let whole = pen.area();
+    let Some(message) = app.conversation().and_then(|c| c.message(number)) else {
+        return;
+    };
+    let contact = app
+        .contact(&message.contact)
+        .map_or("the contact", |c| c.name.as_str());
+    let columns = usize::from(whole.width.min(BOX_MAX)).saturating_sub(4);
+    let (symbol, role) = (
+        pen.theme.secrecy_symbol(message.secrecy),
+        pen.theme.secrecy_role(message.secrecy),
+    );
+    let role = if role == Role::Muted {
+        Role::Good
+    } else {
+        role
+    };
+    let mut lines = vec![vec![
+        ("Secrecy  ".to_owned(), Role::Muted),
+        (
+            format!("{symbol} {}", words::secrecy(message.secrecy)),
+            role,
+        ),
+    ]];
+    lines.extend(paragraph(
+        words::secrecy_headline(message.secrecy),
+        columns,
+        "         ",
+        Role::Heading,
+    ));
+    for section in words::explain(message, contact, &app.zone) {
+        let delivery = section.title == "Delivery";
+        lines.push(Vec::new());
+        if delivery && message.mine {
+            let state = message.delivery;
+            let word = format!(
+                "{} {}",
+                pen.theme.delivery_symbol(state),
+                words::delivery(state)
+            );
+            lines.push(vec![
+                ("Delivery  ".to_owned(), Role::Heading),
+                (word, pen.theme.delivery_role(state)),
+            ]);
+        } else {
+            lines.push(vec![(section.title.to_owned(), Role::Heading)]);
+        }
+        let several = section.points.len() > 1;
+        for point in &section.points {
+            lines.extend(paragraph(
+                point,
+                columns,
+                if several { "- " } else { "  " },
+                Role::Text,
+            ));
+        }
+    }
+    let height = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(3);
+    let area = centred(whole.width, whole.height, BOX_MAX, height);
+    let time = clock::minute(message.time, &app.zone);
+    let way = if message.mine {
+        format!("you to {contact}")
+    } else {
+        format!("{contact} to you")
+    };
+    let inner = pen.frame(area, &format!("Message details  {time}  {way}"));
+    box_hints(pen, inner, Context::Details);
+    scrolled(pen, inner, &lines, scroll);
+}

@@ -1,0 +1,300 @@
+//! Boxes with contacts and requests, and the small questions about them.
+
+use super::super::pen::Pen;
+use super::super::theme::Role;
+use super::{box_hints, input};
+use crate::app::field::Field;
+use crate::app::keymap::Context;
+use crate::app::layout::{Area, BOX_MAX, centred};
+use crate::app::wrap::wrap;
+use crate::app::{App, add_contact, words};
+use crate::crypto::id::AccountId;
+use crate::messenger::view::{ContactState, ContactView};
+
+fn state_word(contact: &ContactView) -> &'static str {
+    match contact.state {
+        ContactState::Asked => "asked, no answer yet",
+        ContactState::Asking => "asks",
+        ContactState::Declined => "declined",
+        ContactState::Blocked => "blocked",
+        ContactState::Accepted if !contact.session => "no session yet",
+        ContactState::Accepted if !contact.reachable => "no way open now",
+        ContactState::Accepted => "way open",
+    }
+}
+
+pub fn contacts(app: &App, filter: &Field, cursor: usize, pen: &mut Pen<'_>) {
+    let whole = pen.area();
+    let found = app.filtered(filter.text());
+    let height = u16::try_from(found.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(8)
+        .max(12);
+    let area = centred(
+        whole.width,
+        whole.height.saturating_sub(2).max(3),
+        76,
+        height,
+    );
+    let inner = pen.frame(area, "Contacts");
+    let columns = usize::from(inner.width);
+    if inner.height < 5 {
+        return;
+    }
+    pen.text(inner.x, inner.y, columns, "Find  ", Role::Muted);
+    input(
+        pen,
+        inner.x + 6,
+        inner.y,
+        columns.saturating_sub(6),
+        filter,
+        false,
+        true,
+    );
+    let rows = usize::from(inner.height) - 5;
+    let cursor = cursor.min(found.len().saturating_sub(1));
+    let first = (cursor + 1).saturating_sub(rows.max(1));
+    for (y, (i, contact)) in (inner.y + 2..).zip(found.iter().enumerate().skip(first).take(rows)) {
+        let mark = if i == cursor { "> " } else { "  " };
+        let mut right = String::new();
+        if contact.unread > 0 {
+            right.push_str(&format!("{} new  ", contact.unread));
+        }
+        if contact.queued > 0 {
+            right.push_str(&format!("{} queued  ", contact.queued));
+        }
+        right.push_str(state_word(contact));
+        pen.ends(
+            inner.x,
+            y,
+            columns,
+            &[(mark, Role::Accent), (&contact.name, Role::Text)],
+            &[(&right, Role::Muted)],
+        );
+        if i == cursor {
+            pen.select_row(inner.x, y, inner.width);
+        }
+    }
+    if found.is_empty() {
+        let words = if filter.is_empty() {
+            "nobody yet: F7 adds a contact"
+        } else {
+            "nobody of that name"
+        };
+        pen.text(inner.x, inner.y + 2, columns, words, Role::Muted);
+    }
+    if let Some(contact) = found.get(cursor) {
+        let line = format!("{}: {}", contact.name, words::policy(contact.policy));
+        pen.text(
+            inner.x,
+            inner.y + inner.height - 2,
+            columns,
+            &line,
+            Role::Muted,
+        );
+    }
+    box_hints(pen, inner, Context::Contacts);
+}
+
+pub fn requests(app: &App, cursor: usize, pen: &mut Pen<'_>) {
+    let whole = pen.area();
+    let requests = app.requests();
+    let area = centred(
+        whole.width,
+        whole.height.saturating_sub(2).max(3),
+        BOX_MAX,
+        20,
+    );
+    let inner = pen.frame(area, &format!("Requests ({})", requests.len()));
+    let columns = usize::from(inner.width);
+    if inner.height < 6 {
+        return;
+    }
+    let bottom = inner.y + inner.height - 1;
+    box_hints(pen, inner, Context::Requests);
+    if requests.is_empty() {
+        pen.text(
+            inner.x,
+            inner.y,
+            columns,
+            "Nobody asks. Whoever has your AccountID can ask to talk to you.",
+            Role::Muted,
+        );
+        return;
+    }
+    let cursor = cursor.min(requests.len() - 1);
+    let rows = requests.len().min(usize::from(inner.height / 3).max(1));
+    let first = (cursor + 1).saturating_sub(rows);
+    for (y, (i, request)) in (inner.y..).zip(requests.iter().enumerate().skip(first).take(rows)) {
+        let mark = if i == cursor { "> " } else { "  " };
+        let name = if request.name.is_empty() {
+            "(no name given)"
+        } else {
+            &request.name
+        };
+        let id = format!(
+            "{} {}",
+            add_contact::short_id(&request.id),
+            pen.theme.symbols().more
+        );
+        pen.ends(
+            inner.x,
+            y,
+            columns,
+            &[(mark, Role::Accent), (name, Role::Text)],
+            &[(&id, Role::Muted)],
+        );
+        if i == cursor {
+            pen.select_row(inner.x, y, inner.width);
+        }
+    }
+    let request = requests[cursor];
+    let mut y = inner.y + u16::try_from(rows).unwrap_or(1) + 1;
+    let mut put = |pen: &mut Pen<'_>, text: &str, role: Role| {
+        for line in wrap(text, columns) {
+            if y < bottom {
+                pen.text(inner.x, y, columns, &line, role);
+                y += 1;
+            }
+        }
+    };
+    let text = request.request_text.trim();
+    put(
+        pen,
+        if text.is_empty() {
+            "(without words)"
+        } else {
+            text
+        },
+        Role::Text,
+    );
+    put(pen, "", Role::Text);
+    put(
+        pen,
+        &add_contact::groups(&request.id.to_string()).join(" "),
+        Role::Muted,
+    );
+    put(
+        pen,
+        "The name is what the stranger says. Compare the AccountID by voice or paper if you know this person.",
+        Role::Muted,
+    );
+    if app
+        .contacts
+        .iter()
+        .any(|c| c.state == ContactState::Accepted && c.name == request.name && c.id != request.id)
+    {
+        put(
+            pen,
+            "You have a contact of the same name, with another AccountID.",
+            Role::Danger,
+        );
+    }
+}
+
+fn small(pen: &mut Pen<'_>, title: &str, lines: &[(String, Role)], context: Context) -> Area {
+    let whole = pen.area();
+    let area = centred(
+        whole.width,
+        whole.height,
+        64,
+        u16::try_from(lines.len()).unwrap_or(0) + 4,
+    );
+    let inner = pen.frame(area, title);
+    for (y, (line, role)) in (inner.y..).zip(lines) {
+        if y + 1 < inner.y + inner.height {
+            pen.text(inner.x, y, usize::from(inner.width), line, *role);
+        }
+    }
+    box_hints(pen, inner, context);
+    inner
+}
+
+/// Columns of the text in a small box on this screen.
+fn small_columns(pen: &Pen<'_>) -> usize {
+    usize::from(pen.area().width.min(64)).saturating_sub(4)
+}
+
+fn wrapped(pen: &Pen<'_>, text: &str, role: Role) -> Vec<(String, Role)> {
+    wrap(text, small_columns(pen))
+        .into_iter()
+        .map(|line| (line, role))
+        .collect()
+}
+
+pub fn rename(app: &App, id: &AccountId, name: &Field, pen: &mut Pen<'_>) {
+    let old = app.contact(id).map_or("", |c| c.name.as_str());
+    let mut lines = wrapped(
+        pen,
+        &format!("New name of {old}, only on this computer:"),
+        Role::Text,
+    );
+    let row = u16::try_from(lines.len()).unwrap_or(0);
+    lines.push((String::new(), Role::Text));
+    let inner = small(pen, "Rename", &lines, Context::Rename);
+    input(
+        pen,
+        inner.x,
+        inner.y + row,
+        usize::from(inner.width),
+        name,
+        false,
+        true,
+    );
+}
+
+pub fn remove(app: &App, id: &AccountId, pen: &mut Pen<'_>) {
+    let name = app.contact(id).map_or("this contact", |c| c.name.as_str());
+    let mut lines = wrapped(pen, &format!("Remove {name}?"), Role::Heading);
+    lines.extend(wrapped(
+        pen,
+        &format!("All messages with {name} on this computer, the session and what waits to be sent go with it. {name} is told nothing and keeps \
+                  the own copies."),
+        Role::Text,
+    ));
+    small(pen, "Remove a contact", &lines, Context::Remove);
+}
+
+pub fn question(app: &App, pen: &mut Pen<'_>) {
+    let Some(question) = app.questions.front() else {
+        return;
+    };
+    let name = app
+        .contact(&question.contact)
+        .map_or("a contact", |c| c.name.as_str());
+    let mut lines = wrapped(pen, &format!("A message to {name} waits."), Role::Heading);
+    lines.extend(wrapped(pen, &question.reason, Role::Text));
+    lines.push((String::new(), Role::Text));
+    lines.extend(wrapped(
+        pen,
+        &format!("Sent now, it has NO forward secrecy, for ever: whoever records it and later gets {name}'s account key can read it."),
+        Role::Warn,
+    ));
+    if app.questions.len() > 1 {
+        lines.push((
+            format!("{} more wait.", app.questions.len() - 1),
+            Role::Muted,
+        ));
+    }
+    small(
+        pen,
+        "Send without forward secrecy?",
+        &lines,
+        Context::Question,
+    );
+}
+
+pub fn quit(waiting: usize, pen: &mut Pen<'_>) {
+    let what = if waiting == 1 {
+        "1 message waits".to_owned()
+    } else {
+        format!("{waiting} messages wait")
+    };
+    let mut lines = wrapped(pen, &format!("{what} to be sent."), Role::Heading);
+    lines.extend(wrapped(
+        pen,
+        "Messages leave only while paratox runs. They stay saved and are tried again after the next start.",
+        Role::Text,
+    ));
+    small(pen, "Quit?", &lines, Context::Quit);
+}

@@ -1,0 +1,258 @@
+//! The network screen: links, circuits, chaff, and what is known of the ring.
+
+use super::super::pen::Pen;
+use super::super::theme::Role;
+use super::hint_text;
+use crate::app::keymap::Context;
+use crate::app::layout::{Breadth, breadth};
+use crate::app::wrap::wrap;
+use crate::app::{App, clock};
+use crate::node::person::{CircuitRow, LinkRow};
+use crate::wire::size::DATAGRAM;
+
+/// Below so many nodes there are few people to be taken for.
+const FEW_NODES: usize = 64;
+
+type Line = Vec<(String, Role)>;
+
+pub fn draw(app: &App, scroll: usize, pen: &mut Pen<'_>) {
+    let whole = pen.area();
+    let columns = usize::from(whole.width);
+    let since = match app.online_since {
+        Some(at) => format!("online since {} ", clock::minute(at, &app.zone)),
+        None => format!("{} ", app.network_word()),
+    };
+    let role = if app.network.online {
+        Role::Good
+    } else {
+        Role::Warn
+    };
+    pen.ends(
+        0,
+        0,
+        columns,
+        &[("Network  F4", Role::Heading)],
+        &[(&since, role)],
+    );
+    pen.rule(0, 1, whole.width);
+    let bottom = whole.height - 1;
+    pen.rule(0, bottom - 1, whole.width);
+    pen.text(
+        1,
+        bottom,
+        columns - 1,
+        &format!(
+            "{}  F1 help",
+            hint_text(&[Context::Network], columns.saturating_sub(12))
+        ),
+        Role::Muted,
+    );
+    let lines = lines(app, breadth(whole.width), columns.saturating_sub(2));
+    let rows = usize::from(bottom.saturating_sub(3));
+    let scroll = scroll.min(lines.len().saturating_sub(rows));
+    for (y, line) in (2..bottom - 1).zip(lines.iter().skip(scroll)) {
+        let pieces: Vec<_> = line
+            .iter()
+            .map(|(text, role)| (text.as_str(), *role))
+            .collect();
+        pen.line(1, y, columns.saturating_sub(2), &pieces);
+    }
+    let below = lines.len().saturating_sub(scroll + rows);
+    if below > 0 {
+        pen.line_right(
+            0,
+            bottom,
+            columns,
+            &[(&format!(" {below} more below "), Role::Heading)],
+        );
+    }
+}
+
+fn heading(text: &str, note: String) -> Line {
+    vec![(format!("{text:<10}"), Role::Heading), (note, Role::Text)]
+}
+
+fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
+    let n = &app.network;
+    let mut out: Vec<Line> = Vec::new();
+    let up = |l: &&LinkRow| l.state == "up";
+    let shaped = n
+        .links
+        .iter()
+        .filter(|l| l.purpose != "spur")
+        .filter(up)
+        .count();
+    let spurs = n
+        .links
+        .iter()
+        .filter(|l| l.purpose == "spur")
+        .filter(up)
+        .count();
+    out.push(heading(
+        "Links",
+        format!(
+            "{shaped} up, spurs {spurs}, others {}",
+            n.links.len() - shaped - spurs
+        ),
+    ));
+    if breadth > Breadth::Narrow && !n.links.is_empty() {
+        let wide = breadth == Breadth::Wide;
+        let title = if wide {
+            format!(
+                "  {:<10} {:<9} {:<11} {:>7} {:>12} {:>8} {:>9}",
+                "node", "kind", "state", "age", "cells/s", "loss", "rtt"
+            )
+        } else {
+            format!(
+                "  {:<9} {:<6} {:<10} {:>7} {:>8} {:>8}",
+                "node", "kind", "state", "age", "loss", "rtt"
+            )
+        };
+        out.push(vec![(title, Role::Muted)]);
+        out.extend(n.links.iter().map(|l| link(l, wide)));
+    }
+    out.push(Vec::new());
+    out.push(heading("Circuits", circuits(&n.circuits)));
+    for c in &n.circuits {
+        let line = format!(
+            "  {:<9} {:<9} {} hop{}, {}{}",
+            c.role,
+            c.state,
+            c.hops,
+            if c.hops == 1 { "" } else { "s" },
+            clock::span(c.seconds),
+            if c.rebuilt > 0 {
+                format!(", rebuilt {}", c.rebuilt)
+            } else {
+                String::new()
+            }
+        );
+        out.push(vec![(
+            line,
+            if c.state == "ready" {
+                Role::Text
+            } else {
+                Role::Muted
+            },
+        )]);
+    }
+    out.push(Vec::new());
+    let kilobytes = n.rate * DATAGRAM as f64 / 1000.0;
+    let daily = kilobytes * 86_400.0 / 1e6;
+    out.push(heading(
+        "Chaff",
+        format!("{:.1} cells/s, {kilobytes:.1} kB/s each way", n.rate),
+    ));
+    let share = if n.cells_out > 0 {
+        100.0 * n.chaff_out as f64 / n.cells_out as f64
+    } else {
+        0.0
+    };
+    let say = |out: &mut Vec<Line>, text: String| {
+        out.extend(
+            wrap(&text, columns.saturating_sub(2))
+                .into_iter()
+                .map(|l| vec![(format!("  {l}"), Role::Muted)]),
+        );
+    };
+    say(
+        &mut out,
+        format!(
+            "{daily:.1} GB a day each way; {} cells out ({share:.0} % chaff) and {} in since the start",
+            n.cells_out, n.cells_in
+        ),
+    );
+    say(
+        &mut out,
+        "The rate is the same whether you write or not; that is the point of it.".into(),
+    );
+    out.push(Vec::new());
+    out.push(heading(
+        "Ring",
+        format!(
+            "{} nodes known, about {} in all",
+            n.known_nodes, n.estimated_nodes
+        ),
+    ));
+    say(
+        &mut out,
+        format!(
+            "{} values kept for others, {} contact sessions, {} pool records",
+            n.stored_values, n.contact_sessions, n.pool_records
+        ),
+    );
+    if n.online && n.estimated_nodes < FEW_NODES {
+        let warning = format!(
+            "A network of {} nodes hides little: from {FEW_NODES} on it begins to.",
+            n.estimated_nodes
+        );
+        out.extend(
+            wrap(&warning, columns.saturating_sub(2))
+                .into_iter()
+                .map(|l| vec![(format!("  {l}"), Role::Warn)]),
+        );
+    }
+    out.push(Vec::new());
+    let node = n.node.map_or_else(
+        || "-".to_owned(),
+        |id| id.to_string().chars().take(9).collect(),
+    );
+    let class = n.class.map_or("-", |c| c.word());
+    out.push(heading("This node", format!("{node}  class {class}")));
+    say(
+        &mut out,
+        format!(
+            "seen as {}",
+            n.address
+                .map_or_else(|| "not known yet".to_owned(), |a| a.to_string())
+        ),
+    );
+    say(
+        &mut out,
+        format!(
+            "{} datagrams that opened nothing were dropped in silence",
+            n.dropped
+        ),
+    );
+    out
+}
+
+fn link(l: &LinkRow, wide: bool) -> Line {
+    let node: String = l.node.map_or_else(
+        || "-".to_owned(),
+        |id| id.to_string().chars().take(8).collect(),
+    );
+    let age = clock::span(l.seconds);
+    let (loss, rtt) = if l.state == "up" {
+        (
+            format!("{:.1} %", 100.0 * l.loss),
+            format!("{} ms", l.rtt_ms),
+        )
+    } else {
+        ("-".into(), "-".into())
+    };
+    let text = if wide {
+        format!(
+            "  {node:<10} {:<9} {:<11} {age:>7} {:>12.1} {loss:>8} {rtt:>9}",
+            l.purpose, l.state, l.rate
+        )
+    } else {
+        format!(
+            "  {node:<9} {:<6} {:<10} {age:>7} {loss:>8} {rtt:>8}",
+            l.purpose, l.state
+        )
+    };
+    vec![(
+        text,
+        if l.state == "up" {
+            Role::Text
+        } else {
+            Role::Muted
+        },
+    )]
+}
+
+fn circuits(rows: &[CircuitRow]) -> String {
+    let ready = rows.iter().filter(|c| c.state == "ready").count();
+    format!("{ready} ready, others {}", rows.len() - ready)
+}

@@ -1,0 +1,11 @@
+//! What the screens promise: golden pictures as text, marks that are always a symbol and a word, sizes that never panic, keys that are all
+//! documented, and peers that cannot reach the terminal.
+
+mod behaviour;
+mod golden;
+mod hostile;
+mod keys;
+mod marks;
+mod scene;
+mod shot;
+mod sizes;

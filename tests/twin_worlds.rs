@@ -1,0 +1,192 @@
+//! Eve cannot tell a world in which Alice chats with Bob from one in which she does nothing.
+//!
+//! Two worlds with the same seed. In one Alice adds Bob and they chat; in the other nobody touches a key. Every datagram that their nodes start, and
+//! every one on their own shaped links, must be the same in time, ends and length, record by record. Answers to other nodes' requests are left aside:
+//! those are other people's clocks. Incoming requests never change what a node itself starts; a seed in which a spur or a forwarded look-up of the
+//! busy world lands on their nodes in another way than in the idle one is skipped and counted.
+
+use std::time::Duration;
+
+use paratox::messenger::Command;
+use paratox::messenger::view::{ChatEvent, Delivery};
+use paratox::node::{Cause, Shaping};
+use paratox::sim::eve::Sighting;
+use paratox::wire::class::Class;
+use paratox::sim::world::{World, WorldConfig};
+
+const ALICE: usize = 5;
+const BOB: usize = 11;
+const NODES: usize = 14;
+/// Records to compare at least, in all.
+const RECORDS: usize = 10_000;
+/// Deliveries in the busy world at least, in all.
+const DELIVERIES: usize = 20;
+
+struct Seen {
+    own: [Vec<Sighting>; 2],
+    foreign: [Vec<Sighting>; 2],
+    deliveries: usize,
+}
+
+fn run(seed: u64, busy: bool, shaping: Shaping, minutes: u64) -> Seen {
+    let mut world = World::new(WorldConfig {
+        shaping,
+        log: 10_000_000,
+        ..WorldConfig::new(seed, NODES)
+    });
+    world.add_person(ALICE, "Alice");
+    world.add_person(BOB, "Bob");
+    world.run_for(Duration::from_secs(30));
+    if busy {
+        let (alice, bob) = (world.account(ALICE), world.account(BOB));
+        world
+            .command(
+                ALICE,
+                Command::Add {
+                    id: bob.to_string(),
+                    name: "Bob".into(),
+                    text: "Hello, it is me".into(),
+                },
+            )
+            .expect("a valid id");
+        let asked = world.run_until(
+            Duration::from_secs(60 * (minutes - 1)),
+            Duration::from_secs(1),
+            |w| {
+                w.events(BOB)
+                    .iter()
+                    .any(|e| matches!(e, ChatEvent::Request(_)))
+            },
+        );
+        if asked {
+            world
+                .command(
+                    BOB,
+                    Command::Accept {
+                        id: alice.to_string(),
+                    },
+                )
+                .expect("a request waits");
+        }
+        for round in 0..15 {
+            for (from, to) in [(ALICE, bob), (BOB, alice)] {
+                let text = format!("message {round}");
+                let _ = world.command(
+                    from,
+                    Command::Send {
+                        to: to.to_string(),
+                        text,
+                        allow_no_fs: false,
+                    },
+                );
+            }
+            world.run_for(Duration::from_secs(2));
+        }
+    }
+    let end = Duration::from_secs(60 * minutes);
+    let rest = end.saturating_sub(Duration::from_micros(world.now().at.0));
+    world.run_for(rest);
+    let mut delivered = 0;
+    for who in [ALICE, BOB] {
+        for event in world.events(who) {
+            if matches!(
+                event,
+                ChatEvent::Delivery {
+                    delivery: Delivery::Delivered,
+                    ..
+                }
+            ) {
+                delivered += 1;
+            }
+        }
+    }
+    let within = |s: &Sighting| s.at <= end.as_micros() as u64;
+    let of = |who: usize| -> Vec<Sighting> {
+        world
+            .eve
+            .own_clocks_of(who as u32)
+            .into_iter()
+            .filter(|s| within(s))
+            .collect()
+    };
+    let foreign = |who: usize| -> Vec<Sighting> {
+        world
+            .eve
+            .log
+            .iter()
+            .filter(|s| {
+                within(s)
+                    && s.source == who as u32
+                    && matches!(s.cause, Cause::Spur | Cause::Forward)
+            })
+            .copied()
+            .collect()
+    };
+    Seen {
+        own: [of(ALICE), of(BOB)],
+        foreign: [foreign(ALICE), foreign(BOB)],
+        deliveries: delivered,
+    }
+}
+
+/// The first record in which two logs differ.
+fn difference(
+    a: &[Sighting],
+    b: &[Sighting],
+) -> Option<(usize, Option<Sighting>, Option<Sighting>)> {
+    let n = a.len().max(b.len());
+    (0..n)
+        .map(|i| (i, a.get(i).copied(), b.get(i).copied()))
+        .find(|(_, x, y)| x != y)
+}
+
+#[test]
+fn eve_cannot_tell_chatting_from_silence() {
+    let (seeds, minutes) = if std::env::var_os("PARATOX_LONG").is_some() {
+        (1..=10, 20)
+    } else {
+        (1..=2, 3)
+    };
+    let (mut records, mut deliveries, mut skipped) = (0, 0, 0);
+    for seed in seeds {
+        let idle = run(seed, false, Shaping::On, minutes);
+        let busy = run(seed, true, Shaping::On, minutes);
+        assert_eq!(
+            idle.deliveries, 0,
+            "nobody wrote anything in the idle world"
+        );
+        for (who, name) in [(0, "Alice"), (1, "Bob")] {
+            if let Some(first) = difference(&idle.own[who], &busy.own[who]) {
+                panic!("seed {seed}: {name}'s node gives her away: {first:?}");
+            }
+        }
+        if idle.foreign != busy.foreign {
+            skipped += 1;
+            continue;
+        }
+        records += idle.own[0].len() + idle.own[1].len();
+        deliveries += busy.deliveries;
+    }
+    println!(
+        "{records} records compared, {deliveries} deliveries in the busy worlds, {skipped} seeds skipped"
+    );
+    assert!(
+        records >= RECORDS,
+        "only {records} records compared, {skipped} seeds skipped"
+    );
+    assert!(
+        deliveries >= DELIVERIES,
+        "only {deliveries} deliveries in the busy worlds"
+    );
+}
+
+/// The positive control: a test that cannot find a leak proves nothing.
+#[test]
+fn without_shaping_eve_sees_it_at_once() {
+    let idle = run(1, false, Shaping::OffForPositiveControl, 3);
+    let busy = run(1, true, Shaping::OffForPositiveControl, 3);
+    assert!(
+        difference(&idle.own[0], &busy.own[0]).is_some(),
+        "the comparison finds nothing even where there is something to find"
+    );
+}
