@@ -32,15 +32,25 @@ pub fn harden() -> io::Result<()> {
 
 /// Makes a directory, and those above it that are missing, for the owner alone; one that is there gets the same mode.
 pub fn make_private_directory(path: &Path) -> io::Result<()> {
+    private_builder().recursive(true).create(path)?;
+    restrict(path, 0o700)
+}
+
+/// Makes a directory for the owner alone that must not be there yet, not even as a link.
+pub fn make_new_private_directory(path: &Path) -> io::Result<()> {
+    private_builder().create(path)?;
+    restrict(path, 0o700)
+}
+
+fn private_builder() -> fs::DirBuilder {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix sets a mode"))]
     let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::DirBuilderExt;
         builder.mode(0o700);
     }
-    builder.create(path)?;
-    restrict(path, 0o700)
+    builder
 }
 
 /// How a private file is opened.

@@ -3,6 +3,7 @@
 //! One connection, in exclusive mode: there is no shared-memory file. Not here: what the tables mean.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -14,6 +15,10 @@ use super::slot::DatabaseKey;
 /// Databases up to this size are verified page by page at each start: about 4 ms per MB. Beyond, each page is verified when it is read,
 /// as always.
 const FULL_CHECK: u64 = 64 << 20;
+
+/// SQLCipher sets itself up for the whole process while the first keys are given, and two threads at once now and then fail at it
+/// (1 start in 100 with eight threads, version 4.19).
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 const PLAIN: &[u8; 16] = b"SQLite format 3\0";
 
@@ -30,6 +35,7 @@ pub fn is_plain(path: &Path) -> std::io::Result<bool> {
 /// A connection to a file that exists (it may be empty: a new database), with its format not yet looked at. Closing it before
 /// [`settle`] changes nothing on the disk.
 pub fn connect(path: &Path, key: &DatabaseKey) -> rusqlite::Result<Connection> {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;

@@ -42,6 +42,12 @@ impl Directory {
         }
     }
 
+    /// Makes a directory that is not there yet, so that nobody else can have prepared it.
+    pub fn make_new(path: &Path) -> Result<Directory, OpenError> {
+        platform::make_new_private_directory(path).map_err(OpenError::io(path))?;
+        Directory::hold(path)
+    }
+
     /// Takes a directory that holds a profile, or part of one. Nothing in it is changed.
     pub fn find(path: &Path) -> Result<Directory, OpenError> {
         if !path.join(KEYS).exists() && !path.join(DATABASE).exists() {

@@ -57,35 +57,38 @@ impl Profile {
         if passphrase.is_empty() {
             return Err(OpenError::EmptyPassphrase);
         }
-        Profile::make(path, random, |key, random| {
+        Profile::make(Directory::make(path)?, random, |key, random| {
             slot::seal(key, passphrase, cost, random)
         })
     }
 
     /// A profile with a passphrase that nobody ever knows, in a new directory among the temporary files; removed when it is dropped.
     pub fn throw_away(random: &mut Stream) -> Result<Profile, OpenError> {
-        let name: String = random
-            .bytes::<16>()
-            .iter()
+        let name: String = (random.bytes::<16>().iter())
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let path = std::env::temp_dir().join(format!("paratox-{name}"));
-        let mut profile = Profile::make(&path, random, |key, random| {
+        // With the process number, because two runs of the same seed may live at the same time.
+        let path = std::env::temp_dir().join(format!("paratox-{}-{name}", std::process::id()));
+        let directory = Directory::make_new(&path)?;
+        let sealed = Profile::make(directory, random, |key, random| {
             slot::seal_throw_away(key, &random.bytes(), random)
+        });
+        let mut profile = sealed.inspect_err(|_| {
+            // What is left if this fails holds nothing.
+            let _ = std::fs::remove_dir_all(&path);
         })?;
         profile.throw_away = true;
         Ok(profile)
     }
 
     fn make(
-        path: &Path,
+        directory: Directory,
         random: &mut Stream,
         seal: impl FnOnce(&DatabaseKey, &mut Stream) -> Result<Vec<u8>, slot::BadCost>,
     ) -> Result<Profile, OpenError> {
-        let directory = Directory::make(path)?;
         let key = DatabaseKey::random(random);
         let slot = seal(&key, random)
-            .map_err(|error| OpenError::io(path)(std::io::Error::other(error)))?;
+            .map_err(|error| OpenError::io(directory.path())(std::io::Error::other(error)))?;
         // The database first, under another name: a profile exists from the moment its key file does.
         let unfinished = directory.unfinished();
         platform::open_private(&unfinished, platform::Open::New)

@@ -218,3 +218,23 @@ fn a_database_of_another_key_is_damage_and_not_a_wrong_passphrase() {
     ));
     assert_eq!(std::fs::read(&ours).unwrap(), before);
 }
+#[test]
+fn profiles_may_be_made_and_used_at_the_same_moment() {
+    let barrier = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        for seed in 0..8 {
+            let barrier = &barrier;
+            scope.spawn(move || {
+                let mut random = Stream::from_seed([seed; 32]);
+                barrier.wait();
+                for _ in 0..3 {
+                    let mut profile = Profile::throw_away(&mut random).unwrap();
+                    let mut batch = Batch::erasing();
+                    batch.push(Change::PutContact(contact(CONTACT)));
+                    profile.commit(batch).unwrap();
+                    assert_eq!(profile.load().unwrap().contacts.len(), 1);
+                }
+            });
+        }
+    });
+}

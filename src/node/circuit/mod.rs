@@ -6,7 +6,7 @@
 //!               spur, inbound, utility + operation            what each carries
 //!               pool     records learnt through circuits
 //!  others' side relay    circuits that pass through           seen
-//!               end      those that end here                  intro, cookie, forward, seal
+//!               end, channel   those that end here            intro, cookie, forward, seal
 //! ```
 //!
 //! Cells leave on clocks that nothing a person does can move: commands only fill queues. Sans-IO: inputs by `handle_*` and the person's
@@ -27,6 +27,7 @@ use crate::wire::size::{BLOCK, BODY, CIRCUIT_ID, PARCEL, QUERY, VALUE};
 use crate::wire::time::{Moment, Now};
 
 mod base;
+mod channel;
 mod cookie;
 mod end;
 mod forward;

@@ -239,8 +239,7 @@ impl Origin {
             return self.begin(base, now);
         }
         if self.hops.len() == 1
-            && let Some(second) = pins.second(&self.guard.node)
-            && !self.refused.contains(&second.node)
+            && let Some(second) = pins.second(&self.guard.node, &self.refused)
         {
             return self.extend(base, now, second);
         }
@@ -338,8 +337,10 @@ impl Origin {
 
     fn not_there(&mut self, base: &mut Base, now: Now, pins: &mut Pins, node: NodeId) -> Progress {
         self.refused.insert(node);
-        if self.hops.len() == 1 {
-            pins.unpin_second(&self.guard.node);
+        if self.hops.len() == 1
+            && let Some(second) = pins.second(&self.guard.node, &self.refused)
+        {
+            return self.extend(base, now, second);
         }
         self.ask(base, now)
     }
@@ -347,8 +348,8 @@ impl Origin {
     /// A step was not answered in time.
     pub fn step_overdue(&mut self, base: &mut Base, now: Now, pins: &mut Pins) -> Progress {
         if self.tries >= TRIES {
-            if let (Step::Extend(..), 1) = (&self.step, self.hops.len()) {
-                pins.unpin_second(&self.guard.node);
+            if let (Step::Extend(_, peer), 1) = (&self.step, self.hops.len()) {
+                pins.unpin_second(&self.guard.node, &peer.node);
             }
             return Progress::Failed;
         }

@@ -3,7 +3,7 @@
 //! Hops 1 and 2 are pinned: a fresh first hop for each circuit would meet every hostile node in time. Further hops are random among
 //! the neighbours that the hop before names with certificates. Not here: how they are asked (`origin`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::base::Base;
 use super::pool::{Pool, SMALL};
@@ -15,6 +15,8 @@ use crate::wire::time::Moment;
 
 /// Seconds a pinned guard may be gone until another node takes its place for this run.
 const GUARD_PATIENCE: f64 = 600.0;
+/// Second hops pinned behind one guard: one alone often has no room for all four circuits.
+const SECONDS: usize = 2;
 /// Below this many nodes a circuit may end early when no further hop is to be had, and unknown neighbours are taken.
 pub const TINY: usize = 17;
 
@@ -41,8 +43,8 @@ struct Pin {
 pub(super) struct Pins {
     primary: Option<Pin>,
     backup: Option<Pin>,
-    /// By guard.
-    second: BTreeMap<NodeId, Peer>,
+    /// By guard, at most `SECONDS` each.
+    second: BTreeMap<NodeId, Vec<Peer>>,
 }
 
 fn link_of(base: &Base, node: &NodeId) -> Option<AssocId> {
@@ -114,18 +116,30 @@ impl Pins {
         Pins::up(base, &self.backup)
     }
 
-    pub fn second(&self, guard: &NodeId) -> Option<Peer> {
-        self.second.get(guard).copied()
+    /// The first pinned second hop behind this guard that was not refused.
+    pub fn second(&self, guard: &NodeId, refused: &BTreeSet<NodeId>) -> Option<Peer> {
+        let pinned = self.second.get(guard)?;
+        pinned
+            .iter()
+            .find(|peer| !refused.contains(&peer.node))
+            .copied()
     }
 
+    /// A circuit went through this second hop. It takes the place of the last pinned one if both had no room.
     pub fn pin_second(&mut self, guard: NodeId, second: Peer) {
-        // Two guards are held at a time; what is pinned behind dropped ones goes with them.
-        self.second.insert(guard, second);
+        let pinned = self.second.entry(guard).or_default();
+        if pinned.iter().any(|peer| peer.node == second.node) {
+            return;
+        }
+        pinned.truncate(SECONDS - 1);
+        pinned.push(second);
     }
 
-    /// The second hop could not be reached from the guard.
-    pub fn unpin_second(&mut self, guard: &NodeId) {
-        self.second.remove(guard);
+    /// The second hop cannot be reached from the guard any more.
+    pub fn unpin_second(&mut self, guard: &NodeId, second: &NodeId) {
+        if let Some(pinned) = self.second.get_mut(guard) {
+            pinned.retain(|peer| peer.node != *second);
+        }
     }
 }
 

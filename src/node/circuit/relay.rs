@@ -7,12 +7,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::CircuitOutput;
 use super::base::{Base, Route};
-use super::end::{Delivery, End, MAX_EARLY, Role, SpurSlot, SpurState};
-use super::forward::{Answered, Forwarder};
+use super::end::End;
+use super::forward::Forwarder;
 use super::hop;
-use super::intro::{Intro, MAX_SPURS, SpurKey};
+use super::intro::Intro;
 use super::pace::Pace;
 use super::seen::{Seen, Verdict};
 use super::timers::{Direction, Timer};
@@ -20,19 +19,18 @@ use crate::crypto::id::NodeId;
 use crate::crypto::keys::CookieKey;
 use crate::crypto::onion::HopKeys;
 use crate::node::link::AssocId;
-use crate::wire::address::{Address, Reach};
 use crate::wire::circuit::{
-    BuildBack, BuildForward, CREATE_HEAD, CREATED_HEAD, Channel, InboundForward, OutboundBack,
-    OutboundForward, Rates, SPUR_SLOTS, SpurBody, UtilityBack, UtilityForward,
+    BuildBack, BuildForward, CREATE_HEAD, CREATED_HEAD, Channel, InboundForward, OutboundForward,
+    Rates, SPUR_SLOTS, UtilityForward,
 };
-use crate::wire::peer::Peer;
-use crate::wire::size::{BLOCK, BODY, END, QUERY};
+use crate::wire::size::{BLOCK, END};
 use crate::wire::time::{Moment, Now};
 
-/// Share of a directed link's rate that relayed circuits may take when one more is to go on over it.
-pub const ADMISSION: f64 = 0.45;
-/// The same when one comes in over the link and its answers go back: a little more, so that a neighbour whose guard this node is finds
-/// room. With the owner's own circuits, a third at most, the link stays below its rate.
+/// Share of a directed link's rate that relayed circuits may take when one more is to go on over it: all four of a node's just fit.
+pub const ADMISSION: f64 = 0.36;
+/// The same when one comes in over the link and its answers go back: more, so that a neighbour whose guard this node is finds room
+/// whatever goes on over the link. With the owner's own circuits, a third at most, a link is never full. They are not counted:
+/// otherwise a refusal would tell which link leads to this node's guard.
 pub const ADMISSION_BACK: f64 = 0.6;
 /// Circuits relayed at once; one more is refused. Admission on twelve links binds long before.
 const MAX_RELAYED: usize = 512;
@@ -46,15 +44,13 @@ const EXTEND_SECONDS: f64 = 8.0;
 const REFILL_GAPS: f64 = 3.0;
 /// Refilling starts when the circuit is built and has settled.
 const REFILL_AFTER: f64 = 30.0;
-/// Seconds between two attempts to open a spur at its intro point.
-const SPUR_OPEN_SECONDS: f64 = 3.0;
 
 struct Extending {
     head: [u8; CREATE_HEAD],
     to: (AssocId, u32),
 }
 
-struct Relayed {
+pub(super) struct Relayed {
     prev: (AssocId, u32),
     next: Option<(AssocId, u32)>,
     extending: Option<Extending>,
@@ -68,7 +64,7 @@ struct Relayed {
     last_back: Moment,
     /// Last cell from the origin's side: of any kind at a middle hop, an authentic one at the last.
     heard: Moment,
-    end: Option<End>,
+    pub(super) end: Option<End>,
 }
 
 impl Relayed {
@@ -79,17 +75,17 @@ impl Relayed {
 
 /// Everything this node does for others' circuits.
 pub(super) struct Relays {
-    circuits: BTreeMap<u64, Relayed>,
+    pub(super) circuits: BTreeMap<u64, Relayed>,
     next_number: u64,
     pub intro: Intro,
-    forwarder: Forwarder,
-    next_dial: u64,
+    pub(super) forwarder: Forwarder,
+    pub(super) next_dial: u64,
     /// Spurs that were asked for and have no association yet.
-    dials: BTreeMap<u64, (u64, u8)>,
+    pub(super) dials: BTreeMap<u64, (u64, u8)>,
     /// Spurs of ends here.
-    outgoing: BTreeMap<AssocId, (u64, u8)>,
+    pub(super) outgoing: BTreeMap<AssocId, (u64, u8)>,
     /// Spurs that others dialled, whose far end delivers here.
-    incoming: BTreeMap<AssocId, SocketAddr>,
+    pub(super) incoming: BTreeMap<AssocId, SocketAddr>,
     /// Blocks that were replaced because they came twice.
     pub duplicates: u64,
     /// Commands that did not belong to their channel.
@@ -404,367 +400,6 @@ impl Relays {
         self.reply(base, number, &BuildBack::Refused.encode());
     }
 
-    fn outbound(&mut self, base: &mut Base, now: Now, number: u64, command: OutboundForward) {
-        match command {
-            OutboundForward::Dummy => {}
-            OutboundForward::Deliver {
-                slot,
-                block,
-                parcel,
-            } => self.deliver(base, number, slot, (block, parcel)),
-            OutboundForward::SpurOpen {
-                slot,
-                node,
-                addr,
-                key,
-            } => {
-                let key = *key;
-                let Some(end) = self.outbound_end(number) else {
-                    return;
-                };
-                if let Some(spur) = end.slot(slot)
-                    && spur.key == key
-                {
-                    if matches!(spur.state, SpurState::Up(_) | SpurState::Local) {
-                        end.say(slot, key, true);
-                    }
-                    return;
-                }
-                let allowed = end.may_open(now.at);
-                self.close_spur(base, number, slot);
-                if !allowed || !addr.is_allowed(Reach::of(base.lan)) {
-                    self.say(number, slot, key, false);
-                    return;
-                }
-                self.open_spur(base, number, slot, node, addr, key);
-            }
-        }
-    }
-
-    fn open_spur(
-        &mut self,
-        base: &mut Base,
-        number: u64,
-        slot: u8,
-        node: NodeId,
-        addr: Address,
-        key: crate::crypto::curve::Point,
-    ) {
-        let peer = Peer {
-            node,
-            addr: addr.socket(),
-        };
-        let state = if node == base.id {
-            if !self.intro.spur_open(SpurKey::Local(number, slot), &key) {
-                self.say(number, slot, key, false);
-                return;
-            }
-            SpurState::Local
-        } else {
-            self.next_dial += 1;
-            self.dials.insert(self.next_dial, (number, slot));
-            base.out(CircuitOutput::DialSpur {
-                handle: self.next_dial,
-                peer,
-            });
-            SpurState::Dialling(self.next_dial)
-        };
-        let Some(end) = self.outbound_end(number) else {
-            return;
-        };
-        end.slots[usize::from(slot % SPUR_SLOTS)] = Some(SpurSlot {
-            key,
-            peer,
-            state,
-            early: Default::default(),
-        });
-        if state == SpurState::Local {
-            end.say(slot, key, true);
-        }
-    }
-
-    fn outbound_end(&mut self, number: u64) -> Option<&mut super::end::OutboundEnd> {
-        match &mut self.circuits.get_mut(&number)?.end.as_mut()?.role {
-            Role::Outbound(end) => Some(end),
-            Role::Inbound(_) | Role::Utility(_) => None,
-        }
-    }
-
-    fn say(&mut self, number: u64, slot: u8, key: crate::crypto::curve::Point, up: bool) {
-        if let Some(end) = self.outbound_end(number) {
-            end.say(slot, key, up);
-        }
-    }
-
-    fn deliver(&mut self, base: &mut Base, number: u64, slot: u8, delivery: Delivery) {
-        let Some(spur) = self.outbound_end(number).and_then(|end| end.slot(slot)) else {
-            return;
-        };
-        match spur.state {
-            SpurState::Local => {
-                self.intro
-                    .deliver(SpurKey::Local(number, slot), &delivery.0, delivery.1)
-            }
-            SpurState::Up(assoc) => {
-                base.raw(
-                    assoc,
-                    SpurBody::Deliver {
-                        block: delivery.0,
-                        parcel: delivery.1,
-                    }
-                    .encode(),
-                );
-            }
-            SpurState::Dialling(_) | SpurState::Opening(_) => {
-                if spur.early.len() < MAX_EARLY {
-                    spur.early.push_back(delivery);
-                }
-            }
-        }
-    }
-
-    /// Ends the spur in a slot. Nothing is said to the origin.
-    fn close_spur(&mut self, base: &mut Base, number: u64, slot: u8) {
-        let Some(end) = self.outbound_end(number) else {
-            return;
-        };
-        let Some(spur) = end.slots.get_mut(usize::from(slot)).and_then(Option::take) else {
-            return;
-        };
-        base.timers.clear(Timer::SpurOpen(number, slot));
-        match spur.state {
-            SpurState::Local => self.intro.spur_gone(SpurKey::Local(number, slot)),
-            SpurState::Dialling(handle) => {
-                self.dials.remove(&handle);
-            }
-            SpurState::Opening(assoc) | SpurState::Up(assoc) => {
-                self.outgoing.remove(&assoc);
-                base.out(CircuitOutput::CloseSpur { assoc });
-            }
-        }
-    }
-
-    /// The association that a `DialSpur` became.
-    pub fn spur_dialling(&mut self, base: &mut Base, handle: u64, assoc: AssocId) {
-        let Some((number, slot)) = self.dials.remove(&handle) else {
-            base.out(CircuitOutput::CloseSpur { assoc });
-            return;
-        };
-        if let Some(spur) = self.outbound_end(number).and_then(|end| end.slot(slot)) {
-            spur.state = SpurState::Opening(assoc);
-            self.outgoing.insert(assoc, (number, slot));
-        }
-    }
-
-    pub fn spur_up(
-        &mut self,
-        base: &mut Base,
-        now: Now,
-        assoc: AssocId,
-        peer: Peer,
-        dialled: bool,
-    ) {
-        if !dialled {
-            if self.incoming.len() >= MAX_SPURS {
-                base.out(CircuitOutput::CloseSpur { assoc });
-            } else {
-                self.incoming.insert(assoc, peer.addr);
-            }
-            return;
-        }
-        match self.outgoing.get(&assoc) {
-            Some((number, slot)) => self.spur_open(base, now, *number, *slot),
-            None => base.out(CircuitOutput::CloseSpur { assoc }),
-        }
-    }
-
-    /// Says, and says again until answered, which key the spur's cookie blocks are sealed under.
-    pub fn spur_open(&mut self, base: &mut Base, now: Now, number: u64, slot: u8) {
-        let Some(spur) = self.outbound_end(number).and_then(|end| end.slot(slot)) else {
-            return;
-        };
-        if let SpurState::Opening(assoc) = spur.state {
-            base.raw(assoc, SpurBody::Open { key: spur.key }.encode());
-            base.timers.set(
-                Timer::SpurOpen(number, slot),
-                now.at.after_seconds(SPUR_OPEN_SECONDS),
-            );
-        }
-    }
-
-    /// A spur's association is gone or was never made.
-    pub fn spur_down(&mut self, base: &mut Base, assoc: AssocId) {
-        if self.incoming.remove(&assoc).is_some() {
-            self.intro.spur_gone(SpurKey::Link(assoc));
-        }
-        if let Some((number, slot)) = self.outgoing.remove(&assoc) {
-            base.timers.clear(Timer::SpurOpen(number, slot));
-            if let Some(end) = self.outbound_end(number)
-                && let Some(spur) = end.slots.get_mut(usize::from(slot)).and_then(Option::take)
-            {
-                end.say(slot, spur.key, false);
-            }
-        }
-    }
-
-    pub fn spur_body(&mut self, base: &mut Base, assoc: AssocId, body: &[u8; BODY]) {
-        let Ok(body) = SpurBody::decode(body) else {
-            self.refused += 1;
-            return;
-        };
-        if let Some((number, slot)) = self.outgoing.get(&assoc).copied() {
-            let Some(end) = self.outbound_end(number) else {
-                return;
-            };
-            match body {
-                SpurBody::Opened => {
-                    let Some(spur) = end.slot(slot) else { return };
-                    if let SpurState::Opening(_) = spur.state {
-                        spur.state = SpurState::Up(assoc);
-                        let (key, early) = (spur.key, std::mem::take(&mut spur.early));
-                        end.say(slot, key, true);
-                        base.timers.clear(Timer::SpurOpen(number, slot));
-                        early
-                            .into_iter()
-                            .for_each(|delivery| self.deliver(base, number, slot, delivery));
-                    }
-                }
-                SpurBody::Return { parcel } => end.push(OutboundBack::Returned { slot, parcel }),
-                SpurBody::Open { .. } | SpurBody::Deliver { .. } => self.refused += 1,
-            }
-        } else if self.incoming.contains_key(&assoc) {
-            match body {
-                SpurBody::Open { key } => {
-                    if self.intro.spur_open(SpurKey::Link(assoc), &key) {
-                        base.raw(assoc, SpurBody::Opened.encode());
-                    }
-                }
-                SpurBody::Deliver { block, parcel } => {
-                    self.intro.deliver(SpurKey::Link(assoc), &block, parcel)
-                }
-                SpurBody::Opened | SpurBody::Return { .. } => self.refused += 1,
-            }
-        }
-    }
-
-    fn inbound(&mut self, base: &mut Base, now: Now, number: u64, command: InboundForward) {
-        let Some(circuit) = self.circuits.get_mut(&number) else {
-            return;
-        };
-        let Some(Role::Inbound(end)) = circuit.end.as_mut().map(|end| &mut end.role) else {
-            return;
-        };
-        match (command, end.cookie) {
-            (InboundForward::Dummy, _) => {}
-            (InboundForward::Establish { cookie }, old) => {
-                if old.is_none_or(|old| old == cookie)
-                    && self.intro.establish(now.at, number, cookie)
-                {
-                    end.cookie = Some(cookie);
-                    end.confirm = true;
-                }
-            }
-            (
-                InboundForward::Tokens {
-                    generation,
-                    index,
-                    cells,
-                    tokens,
-                },
-                Some(cookie),
-            ) => {
-                self.intro.tokens(&cookie, generation, index, cells, tokens);
-            }
-            (InboundForward::Answer { spur, parcel }, Some(cookie)) => match self
-                .intro
-                .answer(&cookie, spur)
-            {
-                Some(SpurKey::Link(assoc)) => base.raw(assoc, SpurBody::Return { parcel }.encode()),
-                Some(SpurKey::Local(at, slot)) => {
-                    if let Some(end) = self.outbound_end(at) {
-                        end.push(OutboundBack::Returned { slot, parcel });
-                    }
-                }
-                None => {}
-            },
-            (InboundForward::Tokens { .. } | InboundForward::Answer { .. }, None) => {
-                self.refused += 1
-            }
-        }
-    }
-
-    fn utility(&mut self, base: &mut Base, now: Now, number: u64, command: UtilityForward) {
-        let UtilityForward::Query { node, addr, sealed } = command else {
-            return;
-        };
-        if node == base.id {
-            let key = base.key.clone();
-            if let Some((token, request)) = self.forwarder.query_own(now.at, &key, number, &sealed)
-            {
-                base.out(CircuitOutput::Ask { token, request });
-            }
-            return;
-        }
-        if !addr.is_allowed(Reach::of(base.lan)) {
-            return;
-        }
-        let to = Peer {
-            node,
-            addr: addr.socket(),
-        };
-        if let Some(body) = self.forwarder.query(now.at, number, to, &sealed) {
-            base.out(CircuitOutput::Contact { to, body });
-        }
-    }
-
-    /// A body of kind 0x40 or above came over a contact session.
-    pub fn contact(&mut self, base: &mut Base, from: Peer, body: &[u8; BODY]) {
-        for (to, body) in self.forwarder.heard(from.addr) {
-            base.out(CircuitOutput::Contact { to, body });
-        }
-        match body[0] {
-            super::forward::REQUEST => {
-                let key = base.key.clone();
-                if let Some((token, request)) = self.forwarder.request(&key, from, body) {
-                    base.out(CircuitOutput::Ask { token, request });
-                }
-            }
-            super::forward::ANSWER => {
-                let answered = self.forwarder.answer(from, body);
-                self.bring(base, answered);
-            }
-            _ => self.refused += 1,
-        }
-    }
-
-    /// The store's answer to an `Ask`.
-    pub fn answered(&mut self, base: &mut Base, token: u64, answer: &[u8; QUERY]) {
-        let key = base.key.clone();
-        let answered = self.forwarder.answered(&key, token, answer);
-        self.bring(base, answered);
-    }
-
-    fn bring(&mut self, base: &mut Base, answered: Option<Answered>) {
-        match answered {
-            Some(Answered::Send { to, body }) => base.out(CircuitOutput::Contact { to, body }),
-            Some(Answered::Circuit {
-                circuit,
-                asked,
-                sealed,
-            }) => {
-                if let Some(Role::Utility(end)) = self
-                    .circuits
-                    .get_mut(&circuit)
-                    .and_then(|circuit| circuit.end.as_mut())
-                    .map(|end| &mut end.role)
-                {
-                    end.push(UtilityBack::QueryAnswer { asked, sealed });
-                }
-            }
-            None => {}
-        }
-    }
-
     /// An end's clock.
     pub fn tick(&mut self, base: &mut Base, now: Now, number: u64) {
         let Some(circuit) = self.circuits.get_mut(&number) else {
@@ -919,10 +554,12 @@ mod tests {
     use super::*;
     use crate::crypto::keys::NodeKey;
     use crate::crypto::random::{Stream, Streams};
+    use crate::node::circuit::CircuitOutput;
     use crate::node::circuit::CircuitStreams;
     use crate::node::circuit::base::Shaped;
     use crate::node::link::BodyKind;
     use crate::wire::class::Class;
+    use crate::wire::peer::Peer;
     use std::sync::Arc;
 
     fn relay() -> (Base, Relays, Stream) {

@@ -35,8 +35,8 @@ const OVERLAP_SECONDS: f64 = 8.0;
 /// No spur is shorter than its own opening.
 const SHORTEST_LIFE: f64 = 2.0;
 /// Seconds without word from the end until it is told again, and how often.
-const AGAIN_SECONDS: f64 = 8.0;
-const TELLS: u8 = 3;
+const AGAIN_SECONDS: f64 = 5.0;
+const TELLS: u8 = 4;
 
 enum State {
     /// The end is to be told.
@@ -105,7 +105,10 @@ impl Spurs {
             .filter(|(n, held)| {
                 *n != usize::from(slot) && held.ends > now.after_seconds(OVERLAP_SECONDS)
             })
-            .filter_map(|(_, slot)| slot.spur.as_ref()?.contact.as_ref().map(|(tag, _)| *tag))
+            .filter_map(|(_, held)| held.spur.as_ref())
+            // A spur that failed serves nobody, though its slot waits for its clock.
+            .filter(|spur| !matches!(spur.state, State::Failed))
+            .filter_map(|spur| spur.contact.as_ref().map(|(tag, _)| *tag))
             .collect();
         let mean = if now < self.young_until {
             YOUNG_LIFE
