@@ -131,7 +131,7 @@ struct Opener {
 }
 
 impl Opener {
-    fn unlock(&self, passphrase: &[u8]) -> Result<Client<Person>, Event> {
+    fn unlock(&self, passphrase: &[u8]) -> Result<Client<Person>, Failure> {
         self.start(account::open(&self.directory, passphrase, None))
     }
 
@@ -140,7 +140,7 @@ impl Opener {
         passphrase: &[u8],
         name: &str,
         mut settings: Settings,
-    ) -> Result<Client<Person>, Event> {
+    ) -> Result<Client<Person>, Failure> {
         settings.merge(&self.options);
         self.start(
             account::open(&self.directory, passphrase, Some(name)).and_then(|mut profile| {
@@ -150,14 +150,9 @@ impl Opener {
         )
     }
 
-    fn start(&self, profile: Result<Profile, Failure>) -> Result<Client<Person>, Event> {
-        profile
-            .and_then(|profile| account::start(&self.runtime, self.clock, profile, &self.options))
-            .map(|started| started.client)
-            .map_err(|failure| match failure.code {
-                WRONG_PASSPHRASE => Event::WrongPassphrase,
-                _ => Event::NotOpened(failure.sentence),
-            })
+    fn start(&self, profile: Result<Profile, Failure>) -> Result<Client<Person>, Failure> {
+        let started = account::start(&self.runtime, self.clock, profile?, &self.options)?;
+        Ok(started.client)
     }
 }
 
@@ -355,7 +350,7 @@ impl Carrier {
     /// Argon2 takes its time, so it runs where nobody waits for it.
     async fn open(
         &mut self,
-        open: impl FnOnce(&Opener) -> Result<Client<Person>, Event> + Send + 'static,
+        open: impl FnOnce(&Opener) -> Result<Client<Person>, Failure> + Send + 'static,
     ) -> Result<(), Gone> {
         let Some(opener) = self.opener.take() else {
             return Ok(());
@@ -372,9 +367,13 @@ impl Carrier {
                 self.client = Some(Arc::new(client));
                 self.introduce().await
             }
-            Err(event) => {
+            Err(failure) => {
                 self.opener = Some(opener);
-                self.tell(event).await
+                self.tell(match failure.code {
+                    WRONG_PASSPHRASE => Event::WrongPassphrase,
+                    _ => Event::NotOpened(failure.sentence),
+                })
+                .await
             }
         }
     }

@@ -5,8 +5,10 @@
 //! the command that everybody uses, and their side accepts. What is short-cut: nobody types the AccountIDs, and the throw-away profiles have a
 //! passphrase that nobody knows.
 
+use std::io::{IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Runtime};
@@ -14,6 +16,7 @@ use tokio::runtime::{Handle, Runtime};
 use super::account::{self, Person};
 use super::exit::Failure;
 use super::headless;
+use super::signals::Signals;
 use super::watcher::Watch;
 use crate::crypto::id::AccountId;
 use crate::crypto::keys::EntryKey;
@@ -23,13 +26,15 @@ use crate::messenger::{Command, Reply};
 use crate::net::client::Client;
 use crate::net::clock::Clock;
 use crate::net::counters::Counters;
-use crate::net::driver::{self, Running};
+use crate::net::driver::{self, Machine, Output, Running};
 use crate::net::front::FrontEvent;
 use crate::net::{seed, socket};
+use crate::node::person::{NetworkInfo, NodeCommand, PersonEvent};
 use crate::node::{Node, NodeConfig, Shaping};
 use crate::store::Profile;
 use crate::wire::class::Class;
 use crate::wire::ticket::{EntrySecret, Ticket};
+use crate::wire::time::{Moment, Now};
 
 /// Relays besides the nodes of the three people. Above 16 all rules of path and replica choice apply; 24 leave a computer of two cores at ease.
 const RELAYS: usize = 24;
@@ -41,6 +46,12 @@ const STAGGER: Duration = Duration::from_millis(20);
 const ECHO_GREETING: &str =
     "I am Echo. Write me something, and I send it back through the same network.";
 const WATCHER_GREETING: &str = "I am Watcher. I sit where Eve sits: I count the packets of your socket. Write to Echo for a while, then write to me, and I tell what she saw.";
+
+/// How long the start waits for the contacts to be found. On a busy computer it goes on without; then the first contact takes longer.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long the end waits for the contacts to remove their profiles.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The network and its people. Dropping it ends all of them and removes what they kept.
 pub struct Demo {
@@ -54,7 +65,16 @@ pub struct Demo {
 }
 
 pub fn run(headless: bool) -> Result<(), Failure> {
-    let demo = Demo::start()?;
+    if std::io::stderr().is_terminal() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "Starting a network of {} nodes on this computer. Echo and Watcher publish where they can be reached ...",
+            RELAYS + 3
+        );
+    }
+    let Some(demo) = Demo::start()? else {
+        return Ok(());
+    };
     let result = if headless {
         demo.runtime
             .block_on(headless::serve(&demo.user, &demo.entries))
@@ -69,7 +89,7 @@ pub fn run(headless: bool) -> Result<(), Failure> {
     } = demo;
     drop(user);
     // Ends the contacts too: their tasks hold them.
-    runtime.shutdown_timeout(Duration::from_secs(2));
+    runtime.shutdown_timeout(FAREWELL);
     result
 }
 
@@ -96,8 +116,15 @@ impl Habit {
 }
 
 impl Demo {
-    pub fn start() -> Result<Demo, Failure> {
+    /// Starts all of it and waits until the contacts can be found. `None`: the program was told to end before that.
+    pub fn start() -> Result<Option<Demo>, Failure> {
         let runtime = super::runtime()?;
+        // Before anything is made that must be removed at the end.
+        let mut signals = {
+            let _inside = runtime.enter();
+            Signals::new()
+                .map_err(|error| Failure::failed(format!("signals cannot be watched ({error})")))?
+        };
         let clock = Clock::start();
         let mut entries = Vec::new();
         let mut relays: Vec<Running> = Vec::new();
@@ -106,9 +133,9 @@ impl Demo {
             std::thread::sleep(STAGGER);
         }
         let person = |name: &str| person(runtime.handle(), clock, name, &entries);
-        let (echo, echo_id) = person("Echo")?;
-        let (watcher, watcher_id) = person("Watcher")?;
-        let (user, _) = person("You")?;
+        let (echo, echo_id, echo_published) = person("Echo")?;
+        let (watcher, watcher_id, watcher_published) = person("Watcher")?;
+        let (user, _, _) = person("You")?;
         let others: Vec<Arc<Counters>> = relays
             .iter()
             .chain([echo.node(), watcher.node()])
@@ -118,6 +145,19 @@ impl Demo {
         runtime.spawn(watch.clone().sample());
         runtime.spawn(live(echo, Habit::Echo));
         runtime.spawn(live(watcher, Habit::Watch(watch)));
+        // Adding somebody who cannot be found yet works, but the search is made again only after a while.
+        let contacts = [echo_published, watcher_published];
+        let go_on = runtime.block_on(async {
+            tokio::select! {
+                () = found(&contacts) => true,
+                () = signals.wait() => false,
+            }
+        });
+        if !go_on {
+            drop((user, relays));
+            runtime.shutdown_timeout(FAREWELL);
+            return Ok(None);
+        }
         for (id, name) in [(echo_id, "Echo"), (watcher_id, "Watcher")] {
             let add = Command::Add {
                 id: id.to_string(),
@@ -126,14 +166,14 @@ impl Demo {
             };
             ask(&user, add)?;
         }
-        Ok(Demo {
+        Ok(Some(Demo {
             user: Arc::new(user),
             entries,
             contacts: [echo_id, watcher_id],
             clock,
             _relays: relays,
             runtime,
-        })
+        }))
     }
 
     pub fn runtime(&self) -> &Runtime {
@@ -201,21 +241,71 @@ fn relay(
     .map_err(cannot_start)
 }
 
+/// A node that notices when its person can be found: when the descriptor lies at the first nodes of the network.
+struct Announced {
+    node: Node,
+    published: Arc<AtomicBool>,
+}
+
+impl Machine for Announced {
+    fn handle_datagram(&mut self, now: Now, from: SocketAddr, bytes: &[u8]) {
+        self.node.handle_datagram(now, from, bytes);
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.node.handle_timeout(now);
+    }
+
+    fn command(&mut self, now: Now, command: NodeCommand) {
+        self.node.command(now, command);
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        let output = Machine::poll_output(&mut self.node);
+        if let Some(Output::Person(PersonEvent::Published { copies: 1.., .. })) = output {
+            self.published.store(true, Ordering::Relaxed);
+        }
+        output
+    }
+
+    fn next_timeout(&self) -> Moment {
+        self.node.next_timeout()
+    }
+
+    fn info(&self, now: Now) -> NetworkInfo {
+        self.node.info(now)
+    }
+}
+
 /// One person with a node and a throw-away profile.
 fn person(
     runtime: &Handle,
     clock: Clock,
     name: &str,
     entries: &[Ticket],
-) -> Result<(Client<Person>, AccountId), Failure> {
+) -> Result<(Client<Person>, AccountId, Arc<AtomicBool>), Failure> {
     let (socket, address) = loopback()?;
     let profile = Profile::throw_away(&mut account::random("profile")?)?;
-    let node = Node::new(config(address, entries, None), fresh_seed()?, clock.now());
+    let published = Arc::new(AtomicBool::new(false));
+    let node = Announced {
+        node: Node::new(config(address, entries, None), fresh_seed()?, clock.now()),
+        published: published.clone(),
+    };
     let messenger = Messenger::create(profile, name, account::random("account")?, clock.now())?;
     let id = messenger.id();
     let client =
         Client::start(runtime, clock, socket, node, messenger, name).map_err(cannot_start)?;
-    Ok((client, id))
+    Ok((client, id, published))
+}
+
+/// Waits until all of them are published, or long enough.
+async fn found(published: &[Arc<AtomicBool>]) {
+    let all = async {
+        while !published.iter().all(|one| one.load(Ordering::Relaxed)) {
+            tokio::time::sleep(STAGGER).await;
+        }
+    };
+    let _ = tokio::time::timeout(PUBLISHED_WITHIN, all).await;
 }
 
 /// Asks from outside the runtime.

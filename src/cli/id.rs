@@ -88,7 +88,7 @@ mod tests {
         let drawn = picture(&id);
         let lines: Vec<&str> = drawn.lines().collect();
         assert_eq!(lines[0].chars().count(), 29 + 8);
-        assert_eq!(lines.len(), (29 + 8 + 1) / 2);
+        assert_eq!(lines.len(), (29 + 8usize).div_ceil(2));
         assert!(lines[0].chars().all(|c| c == '█') && lines[1].chars().all(|c| c == '█'));
         assert!(lines.iter().any(|line| line.contains(' ')));
     }

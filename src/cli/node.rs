@@ -5,7 +5,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -148,7 +148,7 @@ fn entry_key(directory: &Path, random: &mut Stream) -> Result<(EntryKey, File), 
     key.map(|key| (key, file)).ok_or_else(|| damaged(&path))
 }
 
-fn damaged(path: &PathBuf) -> Failure {
+fn damaged(path: &Path) -> Failure {
     Failure::damaged(format!(
         "{} is no entry key; restore it from a copy, or remove it to get a new key and a new ticket",
         path.display()
