@@ -32,11 +32,11 @@ use crate::wire::class::Class;
 use crate::wire::ticket::{EntrySecret, Ticket};
 
 /// Relays besides the nodes of the three people. Above 16 all rules of path and replica choice apply; 24 leave a computer of two cores at ease.
-const RELAYS: usize = 24;
+pub const RELAYS: usize = 24;
 /// How many of them take newcomers: as many as tickets a newcomer needs to cross-check.
 const ENTRIES: usize = 3;
 /// Between the starts of two relays, so that they do not all run their handshakes at the same moment.
-const STAGGER: Duration = Duration::from_millis(20);
+pub const STAGGER: Duration = Duration::from_millis(20);
 /// What the contacts say first, once the request of the user has been accepted.
 const ECHO_GREETING: &str =
     "I am Echo. Write me something, and I send it back through the same network.";
@@ -141,7 +141,8 @@ impl Demo {
     }
 }
 
-fn loopback() -> Result<(std::net::UdpSocket, SocketAddr), Failure> {
+/// A socket of its own on loopback, and its address.
+pub fn loopback() -> Result<(std::net::UdpSocket, SocketAddr), Failure> {
     let opened = socket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     opened
         .and_then(|socket| socket.local_addr().map(|address| (socket, address)))
@@ -152,7 +153,8 @@ fn loopback() -> Result<(std::net::UdpSocket, SocketAddr), Failure> {
         })
 }
 
-fn config(address: SocketAddr, entries: &[Ticket], entry_key: Option<EntryKey>) -> NodeConfig {
+/// What a node of the demo's network is told.
+pub fn config(address: SocketAddr, entries: &[Ticket], entry_key: Option<EntryKey>) -> NodeConfig {
     NodeConfig {
         class: Class::Fast,
         lan: true,
@@ -174,7 +176,7 @@ fn cannot_start(error: std::io::Error) -> Failure {
 }
 
 /// One relay; the first few become entries for all that follow.
-fn relay(
+pub fn relay(
     runtime: &Handle,
     clock: Clock,
     number: usize,
@@ -202,7 +204,7 @@ fn relay(
 }
 
 /// One person with a node and a throw-away profile.
-fn person(
+pub fn person(
     runtime: &Handle,
     clock: Clock,
     name: &str,
@@ -219,7 +221,7 @@ fn person(
 }
 
 /// Asks from outside the runtime.
-fn ask(client: &Client<Person>, command: Command) -> Result<Reply, Failure> {
+pub fn ask(client: &Client<Person>, command: Command) -> Result<Reply, Failure> {
     let answer = client
         .command(command)
         .map_err(|full| Failure::failed(full.to_string()))?;
