@@ -168,7 +168,8 @@ fn flipped(random: &mut Stream, cell: &Cell) -> Cell {
 
 /// The next piece of junk. Nothing of it is longer than a datagram on a wire may be.
 fn junk(random: &mut Stream, inits: &[Cell], recorded: &[Cell]) -> Vec<u8> {
-    let one_of = |random: &mut Stream, cells: &[Cell]| cells[random.below(cells.len() as u64) as usize];
+    let one_of =
+        |random: &mut Stream, cells: &[Cell]| cells[random.below(cells.len() as u64) as usize];
     match random.below(100) {
         0..40 => random.bytes::<DATAGRAM>().to_vec(),
         40..50 => {
@@ -278,15 +279,25 @@ fn a_node_answers_none_of_a_hundred_thousand_junk_datagrams_and_its_person_chats
     );
 
     // Goes on as if nothing had been.
-    wait("a message sent into the flood", &mut alice, &mut bob, |a, _| a.confirmed(during));
+    wait(
+        "a message sent into the flood",
+        &mut alice,
+        &mut bob,
+        |a, _| a.confirmed(during),
+    );
     for n in 0..5 {
         let (to_bob, to_alice) = (format!("to Bob {n}"), format!("to Alice {n}"));
         let numbers = (alice.say(&bob.id, &to_bob), bob.say(&alice.id, &to_alice));
-        wait("a message each way after it", &mut alice, &mut bob, |a, b| {
-            a.confirmed(numbers.0)?;
-            b.confirmed(numbers.1)?;
-            a.heard(&to_alice).and(b.heard(&to_bob))
-        });
+        wait(
+            "a message each way after it",
+            &mut alice,
+            &mut bob,
+            |a, b| {
+                a.confirmed(numbers.0)?;
+                b.confirmed(numbers.1)?;
+                a.heard(&to_alice).and(b.heard(&to_bob))
+            },
+        );
     }
     let newcomer = stranger();
     let call = init(&random.fork("caller", b"after"), &network, id, addr);

@@ -108,7 +108,9 @@ fn compare(alice: &mut Someone, bob: &mut Someone) -> (Comparison, usize) {
         let busy = stretch(alice, bob);
         let arrived = numbers.iter().filter(|n| alice.confirmed(**n).is_some());
         let arrived = arrived.count();
-        println!("attempt {attempt}: writing took {writing:?}, {arrived} messages confirmed within");
+        println!(
+            "attempt {attempt}: writing took {writing:?}, {arrived} messages confirmed within"
+        );
         if neighbours(&alice.network) == links {
             let first = numbers[0];
             wait("the first of the messages", alice, bob, |a, _| {
@@ -118,7 +120,10 @@ fn compare(alice: &mut Someone, bob: &mut Someone) -> (Comparison, usize) {
         }
         println!("attempt {attempt}: links changed while Alice wrote");
         wait("the messages", alice, bob, |a, _| {
-            numbers.iter().all(|n| a.confirmed(*n).is_some()).then_some(())
+            numbers
+                .iter()
+                .all(|n| a.confirmed(*n).is_some())
+                .then_some(())
         });
     }
     panic!("the links of the node changed in each of {ATTEMPTS} attempts");
@@ -146,7 +151,12 @@ fn every_socket_sends_512_bytes_and_nothing_else_and_no_faster_while_its_person_
     assert!(comparison.agrees(), "{comparison:?}");
     let parcels = (messages * LENGTH.div_ceil(PARCEL_TEXT)) as u64;
     assert!(
-        !Comparison { busy: comparison.idle, ..comparison }.with_more(parcels).agrees(),
+        !Comparison {
+            busy: comparison.idle,
+            ..comparison
+        }
+        .with_more(parcels)
+        .agrees(),
         "a program that sends a packet for each of {parcels} parcels would not be noticed: {comparison:?}"
     );
 
@@ -158,12 +168,11 @@ fn every_socket_sends_512_bytes_and_nothing_else_and_no_faster_while_its_person_
     let sum = |count: fn(&paratox::net::counters::Counts) -> u64| -> u64 {
         sockets().map(|node| count(&node.counts())).sum()
     };
-    let (sent, received, odd) = (
-        sum(|c| c.sent),
-        sum(|c| c.received),
-        sum(|c| c.other_sizes),
+    let (sent, received, odd) = (sum(|c| c.sent), sum(|c| c.received), sum(|c| c.other_sizes));
+    println!(
+        "{} sockets: {sent} sent, {received} received, {odd} of another size",
+        RELAYS + 2
     );
-    println!("{} sockets: {sent} sent, {received} received, {odd} of another size", RELAYS + 2);
     assert_eq!(odd, 0);
     assert!(
         received as f64 > 0.99 * sent as f64,
@@ -172,7 +181,9 @@ fn every_socket_sends_512_bytes_and_nothing_else_and_no_faster_while_its_person_
 
     #[cfg(target_os = "linux")]
     match tap {
-        Err(error) => println!("no tap on the loopback interface here ({error}): the sockets' own counts stand alone"),
+        Err(error) => println!(
+            "no tap on the loopback interface here ({error}): the sockets' own counts stand alone"
+        ),
         Ok(tap) => {
             let seen = tap.stop();
             for node in sockets() {
