@@ -9,7 +9,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use paratox::crypto::keys::{Ephemeral, NodeKey};
+use paratox::crypto::keys::{Ephemeral, NodeKey, Static};
 use paratox::crypto::mqv::{Agreed, Side, Transcript, anonymous_from, es_to};
 use paratox::crypto::onion::{BLOCK, HopKeys};
 use paratox::crypto::packet::{CELL, INNER, PacketOpener, PacketSealer};
