@@ -18,7 +18,7 @@
 //!  cli        arguments, wiring                        with main.rs
 //! ```
 //!
-//! Read `PROTOCOL.md` first, then `node/mod.rs`.
+//! Read `PROTOCOL.md` first (here: [`protocol`]), then `node/mod.rs`.
 
 pub mod app;
 pub mod cli;
@@ -27,6 +27,8 @@ pub mod messenger;
 pub mod net;
 pub mod node;
 pub mod platform;
+#[doc = include_str!("PROTOCOL.md")]
+pub mod protocol {}
 pub mod sim;
 pub mod store;
 pub mod tui;

@@ -31,8 +31,6 @@ struct Node {
     up: BTreeMap<AssocId, Peer>,
     events: Vec<(Moment, PersonEvent)>,
     alive: bool,
-    stat: (u64, u64, u64, u64),
-    hot: BTreeMap<AssocId, u64>,
     /// Circuit bodies this node gave to its links, if they are kept.
     sent: Vec<[u8; BODY]>,
     keep: bool,
@@ -106,8 +104,6 @@ impl World {
                 up: BTreeMap::new(),
                 events: Vec::new(),
                 alive: true,
-                stat: (0, 0, 0, 0),
-                hot: BTreeMap::new(),
                 sent: Vec::new(),
                 keep: false,
                 doubled: false,
@@ -273,22 +269,10 @@ impl World {
                         if node.keep && kind == BodyKind::Circuit {
                             node.sent.push(*body);
                         }
-                        let r = match kind {
+                        let _ = match kind {
                             BodyKind::Circuit => node.links.send(assoc, lane, &body),
                             BodyKind::Control => node.links.send_control(assoc, &body),
                         };
-                        if node.up.contains_key(&assoc) {
-                            node.stat.0 += 1;
-                            if r.is_err() {
-                                node.stat.1 += 1;
-                                *node.hot.entry(assoc).or_insert(0) += 1;
-                            }
-                        } else {
-                            node.stat.2 += 1;
-                            if r.is_err() {
-                                node.stat.3 += 1;
-                            }
-                        }
                     }
                     CircuitOutput::Contact { to, body } => {
                         let _ = node.links.send_contact(now, Purpose::Errand, to, &body);
@@ -732,104 +716,5 @@ fn what_alice_does_moves_none_of_her_datagrams() {
             differs.is_none() && idle.len() == busy.len(),
             "{person}: {differs:?}"
         );
-    }
-}
-
-#[test]
-fn zz_trace() {
-    for (seed, class) in [(13, Class::Normal)] {
-        let mut world = World::new(24, class, seed, &[]);
-        let mut online = vec![0.0; 24];
-        let start = world.at;
-        while online.iter().any(|t| *t == 0.0) && world.at.since(start).as_secs() < 120 {
-            world.step();
-            for n in 0..24 {
-                if online[n] == 0.0 && world.nodes[n].circuits.online() {
-                    online[n] = world.at.since(start).as_secs_f64();
-                }
-            }
-        }
-        online.sort_by(f64::total_cmp);
-        eprintln!("{seed}: {online:.1?}");
-        let mut late = BTreeSet::new();
-        for n in 0..24 {
-            if world.points(n).is_empty() {
-                late.insert(n);
-            }
-        }
-        if !late.is_empty() {
-            eprintln!("late {late:?}");
-            continue;
-        }
-        for n in 0..6 {
-            let target = world.target(1, n + 10, 0);
-            world.nodes[n].circuits.want_spurs(vec![target]);
-        }
-        let begin = world.at;
-        let mut up = [0.0; 6];
-        while up.iter().any(|t| *t == 0.0) && world.at.since(begin).as_secs() < 200 {
-            world.step();
-            for n in 0..6 {
-                if up[n] == 0.0 && world.has_spur(n, 1) {
-                    up[n] = world.at.since(begin).as_secs_f64();
-                }
-            }
-        }
-        eprintln!("spurs {up:.1?}");
-        for late in [0.0, 60.0] {
-            world.run(late);
-            let mut all = Vec::new();
-            for round in 0..4u8 {
-                for n in 0..6 {
-                    if !world.has_spur(n, 1) {
-                        continue;
-                    }
-                    let had = world.arrived(n + 10).len();
-                    let begin = world.at;
-                    world.nodes[n]
-                        .circuits
-                        .send_spur(ContactTag(1), Box::new([round; PARCEL]));
-                    while world.arrived(n + 10).len() == had && world.at.since(begin).as_secs() < 30
-                    {
-                        world.step();
-                    }
-                    if world.at.since(begin).as_secs() >= 30 {
-                        eprintln!("LOST from {n} has {}", world.has_spur(n, 1));
-                    }
-                    all.push(world.at.since(begin).as_secs_f64());
-                }
-            }
-            all.sort_by(f64::total_cmp);
-            eprintln!("one way {all:.1?}");
-            for (n, node) in world.nodes.iter_mut().enumerate() {
-                let info: Vec<_> = node
-                    .links
-                    .info(world.at)
-                    .iter()
-                    .filter(|i| i.purpose == Purpose::Link)
-                    .map(|i| {
-                        format!(
-                            "{:.1}/{:.2}/{:.2}/l{}",
-                            i.rate,
-                            i.chaff_out as f64 / i.cells_out.max(1) as f64,
-                            i.loss,
-                            i.bodies_lost
-                        )
-                    })
-                    .collect();
-                eprintln!(
-                    "  one way {n}: {:?} hot {:?} {info:?} {:?}",
-                    node.stat,
-                    node.hot.values().collect::<Vec<_>>(),
-                    node.circuits
-                        .rows(world.at)
-                        .iter()
-                        .map(|r| (r.role, r.state, r.hops, r.seconds, r.rebuilt))
-                        .collect::<Vec<_>>()
-                );
-                node.stat = (0, 0, 0, 0);
-                node.hot.clear();
-            }
-        }
     }
 }

@@ -13,7 +13,7 @@ pub const PASSPHRASE_MAX: usize = 512;
 pub const NAME_BYTES: usize = 200;
 /// Bytes of pasted tickets: some thirty of them.
 pub const TICKETS_BYTES: usize = 4096;
-/// Entry nodes that can be checked against each other.
+/// Entry nodes asked for, so that no single one decides whom a newcomer meets.
 pub const TICKETS_WANTED: usize = 3;
 
 /// What the cursor is on, in the order of Tab.

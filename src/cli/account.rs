@@ -23,7 +23,7 @@ use crate::wire::ticket::Ticket;
 /// The messenger of a real profile.
 pub type Person = Messenger<Profile>;
 
-/// Entry tickets a profile remembers; when full the oldest is forgotten. Three suffice to cross-check them.
+/// Entry tickets a profile remembers; when full the oldest is forgotten. Three are asked for.
 const REMEMBERED: usize = 16;
 const TICKETS: &str = "entry tickets";
 const CLASS: &str = "class";

@@ -33,7 +33,7 @@ use crate::wire::ticket::{EntrySecret, Ticket};
 
 /// Relays besides the nodes of the three people. Above 16 all rules of path and replica choice apply; 24 leave a computer of two cores at ease.
 pub const RELAYS: usize = 24;
-/// How many of them take newcomers: as many as tickets a newcomer needs to cross-check.
+/// How many of them take newcomers: as many as the program asks for tickets.
 const ENTRIES: usize = 3;
 /// Between the starts of two relays, so that they do not all run their handshakes at the same moment.
 pub const STAGGER: Duration = Duration::from_millis(20);

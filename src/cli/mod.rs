@@ -1,6 +1,6 @@
 //! Arguments and wiring: what `main` calls.
 //!
-//! The only room that prints. Not here: anything that decides.
+//! The only room that prints lines (`tui` draws). Not here: anything that decides.
 
 pub mod account;
 pub mod args;

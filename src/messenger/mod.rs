@@ -63,7 +63,7 @@ pub const MAX_TEXT: usize = persistence::MAX_TEXT;
 const HANDLES: usize = 1024;
 /// Contacts that are offered to the node for spurs at once.
 const TARGETS: usize = 64;
-/// Look-ups under way at once: the utility clock does one operation every two seconds.
+/// Look-ups under way at once: the utility clock asks one question every two seconds.
 const FETCHES: usize = 8;
 /// A contact with whom something was exchanged this recently keeps a spur if there is room.
 const ACTIVE: Duration = Duration::from_secs(600);

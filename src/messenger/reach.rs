@@ -11,7 +11,7 @@ use crate::wire::time::Moment;
 /// A reply handle that was silent this long is not used any more: spurs live about ten minutes.
 const HANDLE_LIFE: Duration = Duration::from_secs(15 * 60);
 /// First and longest wait between look-ups that found nothing, in seconds.
-const FIRST_FETCH: f64 = 5.0;
+const FIRST_FETCH: f64 = 1.0;
 const LAST_FETCH: f64 = 60.0;
 /// A look-up that was never answered counts as failed.
 const FETCH_PATIENCE: Duration = Duration::from_secs(180);
@@ -173,12 +173,12 @@ impl Reach {
             .is_some_and(|since| now.since(since) >= POINT_PATIENCE)
     }
 
-    /// Begins a look-up and says for which day: today's in every second turn, yesterday's and tomorrow's between, because clocks
+    /// Begins a look-up and says for which day: today's first and mostly, now and then yesterday's and tomorrow's, because clocks
     /// differ and a day changes for the two at different moments.
     pub fn begin_fetch(&mut self, id: u64, today: u32, now: Moment) -> u32 {
-        let day = match self.turn % 4 {
-            1 => today.saturating_sub(1),
-            3 => today.saturating_add(1),
+        let day = match self.turn % 8 {
+            3 => today.saturating_sub(1),
+            7 => today.saturating_add(1),
             _ => today,
         };
         self.turn = self.turn.wrapping_add(1);

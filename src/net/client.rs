@@ -125,31 +125,43 @@ struct Worker<P: PersonMachine> {
 impl<P: PersonMachine> Worker<P> {
     fn run(mut self) {
         self.drain();
+        let mut due = self.person.next_timeout(self.clock.now());
         loop {
             let now = self.clock.now();
-            if self.person.next_timeout(now) <= now.at {
+            if due <= now.at {
                 self.person.handle_timeout(now);
-                self.drain();
+                due = self.settled(now);
             }
             let room = self.front.has_room();
-            let mut until = self.person.next_timeout(now);
-            if !room {
-                until = until.min(now.at + STALLED);
-            }
+            let until = match room {
+                true => due,
+                false => due.min(now.at + STALLED),
+            };
             match self.inbox.next(&self.clock, until, room) {
-                None => continue,
-                Some(PersonInput::Stop) => return,
-                Some(PersonInput::NodeEnded) => return,
+                None => {}
+                Some(PersonInput::Stop | PersonInput::NodeEnded) => return,
                 Some(PersonInput::Network(info)) => self.front.network(info),
-                Some(PersonInput::Event(event)) => self.person.handle_node(self.clock.now(), event),
+                Some(PersonInput::Event(event)) => {
+                    let now = self.clock.now();
+                    self.person.handle_node(now, event);
+                    due = self.settled(now);
+                }
                 Some(PersonInput::Command { command, reply }) => {
-                    let answer = self.person.command(self.clock.now(), command);
+                    let now = self.clock.now();
+                    let answer = self.person.command(now, command);
                     // Whoever asked may have left meanwhile; what was done is done.
                     let _ = reply.send(answer);
+                    due = self.settled(now);
                 }
             }
-            self.drain();
         }
+    }
+
+    /// Hands out what a step has brought, and says when the machine wants to be woken: as it stands after the step, because a machine that
+    /// is asked later may count from then.
+    fn settled(&mut self, now: Now) -> Moment {
+        self.drain();
+        self.person.next_timeout(now)
     }
 
     fn drain(&mut self) {
@@ -213,11 +225,12 @@ mod tests {
         }
     }
 
-    /// Passes numbers to the node and tells the screen when an event came back.
+    /// Passes numbers to the node and tells the screen when an event came back. Wants to be woken a while after whenever it is asked.
     #[derive(Default)]
     struct Person {
         out: VecDeque<PersonOutput>,
         told: u32,
+        woken: u32,
     }
 
     enum Ask {
@@ -225,6 +238,7 @@ mod tests {
         Node(u32),
         Break,
         Told,
+        Woken,
     }
 
     impl PersonMachine for Person {
@@ -237,7 +251,9 @@ mod tests {
                 self.told.to_string(),
             )));
         }
-        fn handle_timeout(&mut self, _: Now) {}
+        fn handle_timeout(&mut self, _: Now) {
+            self.woken += 1;
+        }
         fn command(&mut self, _: Now, ask: Ask) -> u32 {
             match ask {
                 Ask::Node(count) => {
@@ -248,14 +264,15 @@ mod tests {
                     .out
                     .push_back(PersonOutput::Node(NodeCommand::WantSpurs(Vec::new()))),
                 Ask::Told => {}
+                Ask::Woken => return self.woken,
             }
             self.told
         }
         fn poll_output(&mut self) -> Option<PersonOutput> {
             self.out.pop_front()
         }
-        fn next_timeout(&self, _: Now) -> Moment {
-            Moment::NEVER
+        fn next_timeout(&self, now: Now) -> Moment {
+            now.at + Duration::from_millis(5)
         }
     }
 
@@ -324,5 +341,22 @@ mod tests {
             .expect("answered");
         runtime
             .block_on(async { while !matches!(client.front().next().await, FrontEvent::Ended) {} });
+    }
+
+    #[test]
+    fn a_machine_that_counts_from_when_it_is_asked_is_woken_all_the_same() {
+        let runtime = runtime();
+        let client = client(&runtime);
+        let start = std::time::Instant::now();
+        while client
+            .command(Ask::Woken)
+            .expect("there is room")
+            .blocking_recv()
+            .expect("answered")
+            < 3
+        {
+            assert!(start.elapsed() < Duration::from_secs(20), "it sleeps");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }

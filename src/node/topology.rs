@@ -1,7 +1,7 @@
 //! Which shaped links a node has, and when it dials them.
 //!
-//! Links are not a free choice. Chosen link `i` of node X goes to the owner of the ring position H("link", X's position, i, day), or to
-//! one of the next two if that one is itself, already a neighbour or unreachable. X's key is not in the hash, so nobody can grind keys for friendly
+//! Links are not a free choice. Chosen link `i` of node X goes to the owner of the ring position H(rule, X's position, i, day), or to one
+//! of the owner's two ring neighbours if that one is X itself, in the network of a neighbour or unreachable. X's key is not in the hash, so nobody can grind keys for friendly
 //! neighbours (Tarzan's mimics). A link lives until it fails, and it is replaced on the topology clock only: that clock reads nothing but its own
 //! stream of random numbers, the ring records and the links, never what the person does.
 //!
@@ -18,7 +18,7 @@ use crate::wire::time::Moment;
 /// Links a node chooses. With as many accepted on average, a walk of three to five hops mixes over the whole graph (end-point entropy after
 /// 5 steps on an 8-link graph of 1 000 nodes: 9.9 of 9.97 bits).
 pub const CHOSEN: usize = 4;
-/// How many nodes after the owner may take its place.
+/// How many nodes may take the owner's place: its neighbours on the ring, as its answer names them.
 pub const SUBSTITUTES: usize = 2;
 /// Mean seconds between two ticks of the topology clock: a lost link is replaced soon enough, and a burst of failures does not become a burst of
 /// handshakes.

@@ -293,7 +293,8 @@ impl World {
             class: self.config.class,
             lan: false,
             address: Some(self.inhabitants[i].addr),
-            entries: self.tickets.iter().enumerate().filter(|(e, _)| *e != i).map(|(_, t)| t.clone()).collect(),
+            // The first node founds the ring; the others know the entry nodes that started before them.
+            entries: self.tickets.iter().take(i).cloned().collect(),
             entry_key: (i < self.config.entries).then(|| (self.entry_key(i), EntrySecret::NONE)),
             shaping: self.config.shaping,
         };

@@ -9,7 +9,7 @@ use super::time::UnixMs;
 use crate::crypto::id::NodeId;
 use crate::crypto::keys::{Domain, NodeKey, Signature};
 
-/// How far ahead an expiry may lie, in seconds: two days, twice the life of a NodeId.
+/// How far ahead an expiry may lie, in seconds: two days.
 pub const MAX_LIFE_SECONDS: u32 = 48 * 3600;
 
 /// What both sign: that `owner` has `neighbour` for a neighbour, at this address, until then.

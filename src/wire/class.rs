@@ -18,8 +18,8 @@ impl Class {
 
     /// How many times the rates of `normal` a circuit runs at where every hop is of this class.
     ///
-    /// Three, not five: at five, one guard link would carry 10 of its 20 cells a second for its owner's own circuits, above the
-    /// admission bound of 0.45.
+    /// Three, not five: at five, the four circuits of one node would be 10.5 of a link's 20 cells a second, above the admission bound of
+    /// relays (0.36 of the rate).
     pub fn circuit_factor(self) -> f64 {
         match self {
             Class::Normal => 1.0,

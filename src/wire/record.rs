@@ -13,7 +13,7 @@ use crate::crypto::keys::{Domain, NodeKey, Signature};
 
 /// Layout version of a record.
 const VERSION: u8 = 1;
-/// A record lives a day at most, as a NodeId does.
+/// A record lives a day at most.
 pub const MAX_LIFETIME_MINUTES: u16 = 1440;
 /// Two hours: a changed address stops being answered for within them.
 pub const LIFETIME_MINUTES: u16 = 120;

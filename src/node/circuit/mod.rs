@@ -271,7 +271,8 @@ impl Circuits {
         self.base.nodes = view.nodes.max(1);
         for guard in &view.guards {
             if let Some(link) = self.base.links.get_mut(&guard.assoc) {
-                link.rate = guard.rate;
+                // A link is faster while it is young; what is admitted has to fit when it is not.
+                link.rate = guard.rate.min(self.base.class.link_rate());
             }
         }
         self.base.guards = view.guards;

@@ -18,7 +18,7 @@ pub const OFFER: u8 = 1;
 /// The callee's, with the caller's expiry.
 pub const ANSWER: u8 = 2;
 
-/// A day and a half: longer than a NodeId lives.
+/// A day and a half: two renewals may fail before it ends.
 const LIFE_SECONDS: u32 = 36 * 3600;
 const _: () = assert!(LIFE_SECONDS < MAX_LIFE_SECONDS);
 /// Renewed long before it ends.

@@ -1,7 +1,7 @@
 //! Links: associations with other nodes over one UDP socket, and everything that is in a datagram.
 //!
 //! A *link* and a *spur* are shaped: a clock of their own sends, whatever there is to say. A *contact session* is not: it carries the
-//! messages of the DHT at once. All three begin with the same two cells, all cells have the same size, and no byte is plain. What arrives
+//! messages of the ring, or in a session apart forwarded requests, at once. All begin with the same two cells, all cells have the same size, and no byte is plain. What arrives
 //! and opens nothing is counted and answered with silence.
 //!
 //! Sans-IO: [`Links::handle_datagram`] and [`Links::handle_timeout`] take in, [`Links::poll_output`] gives out until it is empty,
@@ -58,7 +58,7 @@ use table::{Addresses, Timers};
 /// One datagram.
 pub type Cell = [u8; DATAGRAM];
 
-/// Links this node called: four chosen, and two being exchanged before the old ones go.
+/// Links this node called: four chosen, and two to spare.
 pub const CALLED_LINKS: usize = 6;
 /// Links others called.
 pub const ACCEPTED_LINKS: usize = 8;

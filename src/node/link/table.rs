@@ -24,7 +24,7 @@ impl Addresses {
         self.0.remove(&(addr, id));
     }
 
-    /// The next id at this address after `after`; `None` starts with the newest... lowest id.
+    /// Ids at this address, lowest first.
     pub fn at(&self, addr: SocketAddr) -> impl Iterator<Item = AssocId> + '_ {
         self.0
             .range((addr, AssocId(0))..=(addr, AssocId(u64::MAX)))
