@@ -37,11 +37,11 @@ use crate::wire::ticket::{EntrySecret, Ticket};
 use crate::wire::time::{Moment, Now};
 
 /// Relays besides the nodes of the three people. Above 16 all rules of path and replica choice apply; 24 leave a computer of two cores at ease.
-const RELAYS: usize = 24;
+pub const RELAYS: usize = 24;
 /// How many of them take newcomers: as many as the program asks for tickets.
 const ENTRIES: usize = 3;
 /// Between the starts of two relays, so that they do not all run their handshakes at the same moment.
-const STAGGER: Duration = Duration::from_millis(20);
+pub const STAGGER: Duration = Duration::from_millis(20);
 /// What the contacts say first, once the request of the user has been accepted.
 const ECHO_GREETING: &str =
     "I am Echo. Write me something, and I send it back through the same network.";
@@ -181,7 +181,8 @@ impl Demo {
     }
 }
 
-fn loopback() -> Result<(std::net::UdpSocket, SocketAddr), Failure> {
+/// A socket of its own on loopback, and its address.
+pub fn loopback() -> Result<(std::net::UdpSocket, SocketAddr), Failure> {
     let opened = socket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     opened
         .and_then(|socket| socket.local_addr().map(|address| (socket, address)))
@@ -192,7 +193,8 @@ fn loopback() -> Result<(std::net::UdpSocket, SocketAddr), Failure> {
         })
 }
 
-fn config(address: SocketAddr, entries: &[Ticket], entry_key: Option<EntryKey>) -> NodeConfig {
+/// What a node of the demo's network is told.
+pub fn config(address: SocketAddr, entries: &[Ticket], entry_key: Option<EntryKey>) -> NodeConfig {
     NodeConfig {
         class: Class::Fast,
         lan: true,
@@ -214,7 +216,7 @@ fn cannot_start(error: std::io::Error) -> Failure {
 }
 
 /// One relay; the first few become entries for all that follow.
-fn relay(
+pub fn relay(
     runtime: &Handle,
     clock: Clock,
     number: usize,
@@ -278,7 +280,7 @@ impl Machine for Announced {
 }
 
 /// One person with a node and a throw-away profile.
-fn person(
+pub fn person(
     runtime: &Handle,
     clock: Clock,
     name: &str,
@@ -309,7 +311,7 @@ async fn found(published: &[Arc<AtomicBool>]) {
 }
 
 /// Asks from outside the runtime.
-fn ask(client: &Client<Person>, command: Command) -> Result<Reply, Failure> {
+pub fn ask(client: &Client<Person>, command: Command) -> Result<Reply, Failure> {
     let answer = client
         .command(command)
         .map_err(|full| Failure::failed(full.to_string()))?;
