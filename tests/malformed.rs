@@ -156,7 +156,9 @@ fn no_changed_cell_of_a_living_link_panics_is_answered_or_is_taken_for_a_good_on
         }
         good.extend(settle(now, &mut nodes));
         let peer = nodes[1].peer;
-        let _ = nodes[0].links.send_contact(now, Purpose::Contact, peer, &[1; BODY]);
+        let _ = nodes[0]
+            .links
+            .send_contact(now, Purpose::Contact, peer, &[1; BODY]);
         good.extend(settle(now, &mut nodes));
     }
     assert!(good.len() > 400);

@@ -11,8 +11,8 @@ use paratox::messenger::Command;
 use paratox::messenger::view::{ChatEvent, Delivery};
 use paratox::node::{Cause, Shaping};
 use paratox::sim::eve::Sighting;
-use paratox::wire::class::Class;
 use paratox::sim::world::{World, WorldConfig};
+use paratox::wire::class::Class;
 
 const ALICE: usize = 5;
 const BOB: usize = 11;

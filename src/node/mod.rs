@@ -344,11 +344,13 @@ impl Node {
                 self.circuits.handle_body(now, assoc, kind, &body)
             }
             // A body that does not belong to its plane is dropped: neither plane may move the other.
-            LinkOutput::Contact { plane, peer, body } => match (plane, body[0] < FIRST_FOREIGN_KIND) {
-                (Purpose::Contact, true) => self.dht.handle_message(now, peer, &body),
-                (Purpose::Errand, false) => self.circuits.handle_contact(peer, &body),
-                _ => {}
-            },
+            LinkOutput::Contact { plane, peer, body } => {
+                match (plane, body[0] < FIRST_FOREIGN_KIND) {
+                    (Purpose::Contact, true) => self.dht.handle_message(now, peer, &body),
+                    (Purpose::Errand, false) => self.circuits.handle_contact(peer, &body),
+                    _ => {}
+                }
+            }
         }
     }
 

@@ -26,7 +26,12 @@ pub struct Eve {
 
 impl Eve {
     pub fn new(limit: usize) -> Eve {
-        Eve { log: Vec::new(), seen: 0, limit, hash: Sha256::new() }
+        Eve {
+            log: Vec::new(),
+            seen: 0,
+            limit,
+            hash: Sha256::new(),
+        }
     }
 
     pub fn see(&mut self, sighting: Sighting, bytes: &[u8]) {
@@ -59,6 +64,12 @@ impl Eve {
 
     /// Datagrams that other people's business brought to or out of `node`: spurs that ended or began there, requests it forwarded.
     pub fn foreign_business_of(&self, node: u32) -> usize {
-        self.log.iter().filter(|s| (s.source == node || s.target == node) && matches!(s.cause, Cause::Spur | Cause::Forward)).count()
+        self.log
+            .iter()
+            .filter(|s| {
+                (s.source == node || s.target == node)
+                    && matches!(s.cause, Cause::Spur | Cause::Forward)
+            })
+            .count()
     }
 }

@@ -21,7 +21,11 @@ pub struct WireConfig {
 
 impl Default for WireConfig {
     fn default() -> WireConfig {
-        WireConfig { delay: Duration::from_millis(20), jitter: Duration::from_millis(20), loss: 0.0 }
+        WireConfig {
+            delay: Duration::from_millis(20),
+            jitter: Duration::from_millis(20),
+            loss: 0.0,
+        }
     }
 }
 
@@ -34,7 +38,11 @@ pub struct Wires {
 
 impl Wires {
     pub fn new(config: WireConfig, root: Stream) -> Wires {
-        Wires { config, root, pairs: BTreeMap::new() }
+        Wires {
+            config,
+            root,
+            pairs: BTreeMap::new(),
+        }
     }
 
     pub fn set_loss(&mut self, loss: f64) {

@@ -59,7 +59,11 @@ impl WorldConfig {
 
 enum Event {
     Start(u32),
-    Datagram { source: SocketAddr, target: u32, cell: Box<[u8; DATAGRAM]> },
+    Datagram {
+        source: SocketAddr,
+        target: u32,
+        cell: Box<[u8; DATAGRAM]>,
+    },
     Wake(u32),
 }
 
@@ -127,12 +131,23 @@ impl World {
         for index in 0..config.nodes {
             let addr = address_of(index);
             world.by_addr.insert(addr, index as u32);
-            world.inhabitants.push(Inhabitant { addr, node: None, person: None, wake: Moment::NEVER, mute: false });
+            world.inhabitants.push(Inhabitant {
+                addr,
+                node: None,
+                person: None,
+                wake: Moment::NEVER,
+                mute: false,
+            });
             if index < config.entries {
                 let key = world.entry_key(index);
-                world.tickets.extend(Ticket::new(key.id(), EntrySecret::NONE, vec![addr]));
+                world
+                    .tickets
+                    .extend(Ticket::new(key.id(), EntrySecret::NONE, vec![addr]));
             }
-            world.push(Moment(0) + config.stagger * index as u32, Event::Start(index as u32));
+            world.push(
+                Moment(0) + config.stagger * index as u32,
+                Event::Start(index as u32),
+            );
         }
         world
     }
@@ -142,7 +157,10 @@ impl World {
     }
 
     pub fn now(&self) -> Now {
-        Now { at: self.now, unix: UnixMs(BEGINNING + self.now.0 / 1000) }
+        Now {
+            at: self.now,
+            unix: UnixMs(BEGINNING + self.now.0 / 1000),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -199,12 +217,19 @@ impl World {
     pub fn add_person(&mut self, index: usize, name: &str) {
         let now = self.now();
         let random = self.root.fork("person", &(index as u32).to_be_bytes());
-        let messenger = Messenger::create(Memory::new(), name, random, now).expect("an empty store takes an account");
-        self.inhabitants[index].person = Some(Person { messenger, events: VecDeque::new() });
+        let messenger = Messenger::create(Memory::new(), name, random, now)
+            .expect("an empty store takes an account");
+        self.inhabitants[index].person = Some(Person {
+            messenger,
+            events: VecDeque::new(),
+        });
     }
 
     fn person(&mut self, index: usize) -> &mut Person {
-        self.inhabitants[index].person.as_mut().expect("the test put a person here")
+        self.inhabitants[index]
+            .person
+            .as_mut()
+            .expect("the test put a person here")
     }
 
     pub fn account(&mut self, index: usize) -> AccountId {
@@ -230,9 +255,13 @@ impl World {
         while let Some(Reverse((at, _, _))) = self.queue.peek()
             && *at <= end
         {
-            let Some(Reverse((at, _, slot))) = self.queue.pop() else { break };
+            let Some(Reverse((at, _, slot))) = self.queue.pop() else {
+                break;
+            };
             self.now = self.now.max(at);
-            let Some(event) = self.slots[slot].take() else { continue };
+            let Some(event) = self.slots[slot].take() else {
+                continue;
+            };
             self.free.push(slot);
             self.happen(event);
         }
@@ -240,7 +269,12 @@ impl World {
     }
 
     /// Runs until `done` says so, looking every `step`, for `limit` at most. Whether it was said.
-    pub fn run_until(&mut self, limit: Duration, step: Duration, mut done: impl FnMut(&mut World) -> bool) -> bool {
+    pub fn run_until(
+        &mut self,
+        limit: Duration,
+        step: Duration,
+        mut done: impl FnMut(&mut World) -> bool,
+    ) -> bool {
         let end = self.now + limit;
         while self.now < end {
             if done(self) {
@@ -257,7 +291,11 @@ impl World {
                 self.start_node(index);
                 self.settle(index);
             }
-            Event::Datagram { source, target, cell } => {
+            Event::Datagram {
+                source,
+                target,
+                cell,
+            } => {
                 let now = self.now();
                 if let Some(node) = &mut self.inhabitants[target as usize].node {
                     node.handle_datagram(now, source, &cell[..]);
@@ -299,7 +337,12 @@ impl World {
             shaping: self.config.shaping,
         };
         let mut seed = [0; 32];
-        self.root.fork("node", &[index.to_be_bytes(), (self.now.0 as u32).to_be_bytes()].concat()).fill(&mut seed);
+        self.root
+            .fork(
+                "node",
+                &[index.to_be_bytes(), (self.now.0 as u32).to_be_bytes()].concat(),
+            )
+            .fill(&mut seed);
         self.inhabitants[i].node = Some(Node::new(config, seed, now));
     }
 
@@ -309,10 +352,19 @@ impl World {
         let i = index as usize;
         loop {
             let mut quiet = true;
-            while let Some(output) = self.inhabitants[i].node.as_mut().and_then(|n| n.poll_output()) {
+            while let Some(output) = self.inhabitants[i]
+                .node
+                .as_mut()
+                .and_then(|n| n.poll_output())
+            {
                 quiet = false;
                 match output {
-                    NodeOutput::Transmit { at, to, cell, cause } => self.transmit(index, at.max(now.at), to, cell, cause),
+                    NodeOutput::Transmit {
+                        at,
+                        to,
+                        cell,
+                        cause,
+                    } => self.transmit(index, at.max(now.at), to, cell, cause),
                     NodeOutput::Person(event) => {
                         if let Some(person) = &mut self.inhabitants[i].person {
                             person.messenger.handle_node(now, event);
@@ -344,8 +396,14 @@ impl World {
             }
         }
         let inhabitant = &mut self.inhabitants[i];
-        let node = inhabitant.node.as_ref().map_or(Moment::NEVER, |n| n.next_timeout());
-        let person = inhabitant.person.as_ref().map_or(Moment::NEVER, |p| p.messenger.next_timeout(now));
+        let node = inhabitant
+            .node
+            .as_ref()
+            .map_or(Moment::NEVER, |n| n.next_timeout());
+        let person = inhabitant
+            .person
+            .as_ref()
+            .map_or(Moment::NEVER, |p| p.messenger.next_timeout(now));
         let wake = node.min(person).max(now.at);
         if wake != Moment::NEVER && wake < inhabitant.wake {
             inhabitant.wake = wake;
@@ -353,7 +411,14 @@ impl World {
         }
     }
 
-    fn transmit(&mut self, source: u32, at: Moment, to: SocketAddr, cell: Box<[u8; DATAGRAM]>, cause: Cause) {
+    fn transmit(
+        &mut self,
+        source: u32,
+        at: Moment,
+        to: SocketAddr,
+        cell: Box<[u8; DATAGRAM]>,
+        cause: Cause,
+    ) {
         let from = self.inhabitants[source as usize].addr;
         if self.inhabitants[source as usize].mute {
             return;
@@ -362,9 +427,25 @@ impl World {
             self.lost += 1;
             return;
         };
-        self.eve.see(Sighting { at: at.0, source, target, length: cell.len() as u16, cause }, &cell[..]);
+        self.eve.see(
+            Sighting {
+                at: at.0,
+                source,
+                target,
+                length: cell.len() as u16,
+                cause,
+            },
+            &cell[..],
+        );
         match self.wires.carry(source, target, cause as u8) {
-            Some(delay) => self.push(at + delay, Event::Datagram { source: from, target, cell }),
+            Some(delay) => self.push(
+                at + delay,
+                Event::Datagram {
+                    source: from,
+                    target,
+                    cell,
+                },
+            ),
             None => self.lost += 1,
         }
     }

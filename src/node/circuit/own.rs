@@ -541,7 +541,7 @@ impl Own {
                 let dummy = spurs.dummy(&mut circuit.chaff);
                 let real = spurs
                     .tell(now.at)
-                    .or_else(|| parcel(&mut self.outbox, &mut self.turn, spurs));
+                    .or_else(|| parcel(now.at, &mut self.outbox, &mut self.turn, spurs));
                 real.unwrap_or(dummy).encode()
             }
             Load::Inbound(inbound) => inbound.next(&self.tokens).encode(),
@@ -695,11 +695,15 @@ fn silence(origin: &Origin) -> f64 {
 
 /// The next waiting parcel of a contact that has a spur on this circuit, contacts in turn.
 fn parcel(
+    now: Moment,
     outbox: &mut BTreeMap<ContactTag, VecDeque<Box<[u8; PARCEL]>>>,
     turn: &mut ContactTag,
     spurs: &mut Spurs,
 ) -> Option<OutboundForward> {
-    let up: BTreeSet<ContactTag> = spurs.up().collect();
+    let up: BTreeSet<ContactTag> = spurs
+        .up()
+        .filter(|contact| spurs.takes(now, *contact))
+        .collect();
     let waits = |contact: &ContactTag| outbox.get(contact).is_some_and(|queue| !queue.is_empty());
     let contact = *up
         .range(*turn..)
@@ -707,5 +711,5 @@ fn parcel(
         .or_else(|| up.iter().find(|c| waits(c)))?;
     *turn = ContactTag(contact.0.wrapping_add(1));
     let next = outbox.get_mut(&contact)?.pop_front()?;
-    spurs.deliver(contact, next)
+    spurs.deliver(now, contact, next)
 }

@@ -30,6 +30,9 @@ fn first_within(class: Class) -> f64 {
 /// reached in seconds. Always, whoever waits.
 const YOUNG_LIFE: f64 = 15.0;
 const YOUNG_SECONDS: f64 = 90.0;
+/// No delivery starts so shortly before a spur's end: seconds for the circuit, cells for the spur's own queue.
+const LAST_CALL_SECONDS: f64 = 1.5;
+const LAST_CALL_GAPS: f64 = 3.0;
 /// A contact whose spur ends within so many seconds may have the next one already.
 const OVERLAP_SECONDS: f64 = 8.0;
 /// No spur is shorter than its own opening.
@@ -214,21 +217,30 @@ impl Spurs {
             .map(|(tag, _)| *tag)
     }
 
-    /// A real delivery to this contact, if it has a spur that is up.
+    /// The slot of this contact's spur that is up and lives longest; none if its end is so near that a delivery might not get through.
+    fn best(&self, now: Moment, contact: ContactTag) -> Option<usize> {
+        let last = now.after_seconds(LAST_CALL_SECONDS + LAST_CALL_GAPS / self.class.spur_rate());
+        let fits = |held: &Slot| {
+            matches!(&held.spur, Some(Spur { contact: Some((tag, _)), state: State::Up, .. }) if *tag == contact)
+                && held.ends > last
+        };
+        let open = self.slots.iter().enumerate().filter(|(_, held)| fits(held));
+        open.max_by_key(|(_, held)| held.ends).map(|(slot, _)| slot)
+    }
+
+    pub fn takes(&self, now: Moment, contact: ContactTag) -> bool {
+        self.best(now, contact).is_some()
+    }
+
+    /// A real delivery to this contact, if it has a spur that takes it.
     pub fn deliver(
         &mut self,
+        now: Moment,
         contact: ContactTag,
         parcel: Box<[u8; PARCEL]>,
     ) -> Option<OutboundForward> {
-        // Two for a moment, when the next spur is there before the last one ends: the one that stays longer.
-        let fits = |held: &Slot| matches!(&held.spur, Some(Spur { contact: Some((tag, _)), state: State::Up, .. }) if *tag == contact);
-        let (slot, held) = self
-            .slots
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, held)| fits(held))
-            .max_by_key(|(_, held)| held.ends)?;
-        let (_, sealer) = held.spur.as_mut()?.contact.as_mut()?;
+        let slot = self.best(now, contact)?;
+        let (_, sealer) = self.slots[slot].spur.as_mut()?.contact.as_mut()?;
         let block = sealer.seal(&parcel);
         Some(OutboundForward::Deliver {
             slot: slot as u8,
@@ -326,12 +338,16 @@ mod tests {
             .collect();
         assert_eq!((told.len(), to_contact.len()), (4, 1));
         let parcel = Box::new([2; PARCEL]);
-        assert!(spurs.deliver(target.contact, parcel.clone()).is_none());
+        assert!(
+            spurs
+                .deliver(Moment(0), target.contact, parcel.clone())
+                .is_none()
+        );
         let (slot, _, key) = *to_contact[0];
         spurs.state(slot, &key, true);
         assert_eq!(spurs.up().collect::<Vec<_>>(), [target.contact]);
         assert!(
-            matches!(spurs.deliver(target.contact, parcel), Some(OutboundForward::Deliver { slot: s, .. }) if s == slot)
+            matches!(spurs.deliver(Moment(0), target.contact, parcel), Some(OutboundForward::Deliver { slot: s, .. }) if s == slot)
         );
     }
 }

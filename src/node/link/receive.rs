@@ -106,8 +106,11 @@ impl Links {
                     CellKind::Body if room => {
                         self.untaken += 1;
                         let peer = assoc.peer;
-                        self.output
-                            .push_back(LinkOutput::Contact { plane: assoc.purpose, peer, body: *body });
+                        self.output.push_back(LinkOutput::Contact {
+                            plane: assoc.purpose,
+                            peer,
+                            body: *body,
+                        });
                     }
                     CellKind::Close => {
                         self.forget(id);

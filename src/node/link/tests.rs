@@ -231,7 +231,9 @@ fn a_node_never_calls_itself_nor_an_address_out_of_reach() {
         addr: home.addr,
     };
     assert_eq!(
-        world.nodes[0].links.send_contact(now, Purpose::Contact, elsewhere, &body(1)),
+        world.nodes[0]
+            .links
+            .send_contact(now, Purpose::Contact, elsewhere, &body(1)),
         Err(Full)
     );
     assert!(world.seen.is_empty());

@@ -129,7 +129,11 @@ impl Links {
             Ok((cell, _)) => {
                 let to = peer.addr;
                 let answers = body.is_some_and(|b| b[0] == crate::wire::dht::FORWARDED_ANSWER);
-                let cause = if answers { Cause::Answer } else { purpose.cause() };
+                let cause = if answers {
+                    Cause::Answer
+                } else {
+                    purpose.cause()
+                };
                 self.output.push_back(LinkOutput::Transmit {
                     at: now.at,
                     to,

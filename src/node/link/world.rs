@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::node::Shaping;
 use super::{
     AssocId, BodyKind, Cell, DialFailure, DialTarget, DownReason, LinkConfig, LinkOutput, Links,
     Purpose,
@@ -12,6 +11,7 @@ use super::{
 use crate::crypto::id::NodeId;
 use crate::crypto::keys::{EntryKey, NodeKey};
 use crate::crypto::random::Stream;
+use crate::node::Shaping;
 use crate::wire::class::Class;
 use crate::wire::peer::Peer;
 use crate::wire::size::BODY;
@@ -168,9 +168,10 @@ impl World {
 
     pub fn send_contact(&mut self, from: usize, to: usize, body: u8) -> Result<(), super::Full> {
         let (now, peer) = (self.time(), self.peer(to));
-        let result = self.nodes[from]
-            .links
-            .send_contact(now, Purpose::Contact, peer, &[body; BODY]);
+        let result =
+            self.nodes[from]
+                .links
+                .send_contact(now, Purpose::Contact, peer, &[body; BODY]);
         self.drain(from);
         result
     }
