@@ -5,6 +5,7 @@
 
 use std::net::UdpSocket;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use paratox::cli::account::{self, Person};
@@ -62,13 +63,19 @@ impl Network {
     }
 
     pub fn person(&self, name: &str) -> Someone {
-        let (client, id) =
+        let (client, id, published) =
             demo::person(self.runtime.handle(), self.clock, name, &self.entries).expect("starts");
-        Someone::new(client, id)
+        Someone::new(client, id, published)
     }
 
-    /// A person whose node the test made.
-    pub fn person_with<M: Machine>(&self, name: &str, socket: UdpSocket, node: M) -> Someone {
+    /// A person whose node the test made; the node says when the person can be found.
+    pub fn person_with<M: Machine>(
+        &self,
+        name: &str,
+        socket: UdpSocket,
+        node: M,
+        published: Arc<AtomicBool>,
+    ) -> Someone {
         let random = |label| account::random(label).expect("the system gives randomness");
         let profile = Profile::throw_away(&mut random("profile")).expect("a profile");
         let messenger = Messenger::create(profile, name, random("account"), self.clock.now())
@@ -82,7 +89,7 @@ impl Network {
             messenger,
             name,
         );
-        Someone::new(client.expect("threads"), id)
+        Someone::new(client.expect("threads"), id, published)
     }
 }
 
@@ -92,15 +99,17 @@ pub struct Someone {
     pub id: AccountId,
     pub events: Vec<(Instant, ChatEvent)>,
     pub network: NetworkInfo,
+    published: Arc<AtomicBool>,
 }
 
 impl Someone {
-    fn new(client: Client<Person>, id: AccountId) -> Someone {
+    fn new(client: Client<Person>, id: AccountId, published: Arc<AtomicBool>) -> Someone {
         Someone {
             client,
             id,
             events: Vec::new(),
             network: NetworkInfo::default(),
+            published,
         }
     }
 
@@ -189,8 +198,11 @@ pub fn pass(span: Duration, a: &mut Someone, b: &mut Someone) {
     }
 }
 
-/// `a` asks, `b` accepts; returns when a message each way has been confirmed.
+/// `a` asks once `b` can be found, `b` accepts; returns when a message each way has been confirmed.
 pub fn befriend(a: &mut Someone, b: &mut Someone) {
+    wait("being found", a, b, |_, b| {
+        b.published.load(Ordering::Relaxed).then_some(())
+    });
     a.must(Command::Add {
         id: b.id.to_string(),
         name: "B".to_owned(),
