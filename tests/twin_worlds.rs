@@ -31,6 +31,7 @@ struct Seen {
 fn run(seed: u64, busy: bool, shaping: Shaping, minutes: u64) -> Seen {
     let mut world = World::new(WorldConfig {
         shaping,
+        class: Class::Fast,
         log: 10_000_000,
         ..WorldConfig::new(seed, NODES)
     });

@@ -182,7 +182,7 @@ impl Demo {
 }
 
 /// A socket of its own on loopback, and its address.
-pub fn loopback() -> Result<(std::net::UdpSocket, SocketAddr), Failure> {
+pub fn loopback() -> Result<(socket::Bound, SocketAddr), Failure> {
     let opened = socket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     opened
         .and_then(|socket| socket.local_addr().map(|address| (socket, address)))

@@ -74,7 +74,7 @@ pub fn passphrase_from(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
 }
 
 /// The socket asked for; without a wish, any port of every address, or `usual` if it is free.
-pub fn socket(options: &Options, usual: Option<u16>) -> Result<std::net::UdpSocket, Failure> {
+pub fn socket(options: &Options, usual: Option<u16>) -> Result<socket::Bound, Failure> {
     let any = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     let (listen, opened) = match (options.listen, usual) {
         (Some(listen), _) => (listen, socket::bind(listen)),

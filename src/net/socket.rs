@@ -9,6 +9,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+/// A bound socket on its way to the wire task; nobody else sends on it.
+pub type Bound = std::net::UdpSocket;
+
 /// Kernel buffer each way: 2 000 cells, a tenth of a second of all links of a busy node while it is not scheduled.
 const BUFFER: usize = 1 << 20;
 

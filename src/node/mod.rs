@@ -99,7 +99,7 @@ pub struct NodeConfig {
 pub enum Shaping {
     #[default]
     On,
-    /// Chaff is left out. For the positive control of the twin-world test only.
+    /// What a person sends makes links send at once, besides their clocks. For the positive control of the twin-world test only.
     OffForPositiveControl,
 }
 
@@ -244,6 +244,9 @@ impl Node {
 
     /// What the person asks. It fills queues that clocks empty, and moves no clock.
     pub fn command(&mut self, now: Now, command: NodeCommand) {
+        if let NodeCommand::SendSpur { .. } | NodeCommand::SendReply { .. } = command {
+            self.links.hurry(now);
+        }
         match command {
             NodeCommand::WantSpurs(wanted) => self.circuits.want_spurs(wanted),
             NodeCommand::SendSpur { contact, parcel } => self.circuits.send_spur(contact, parcel),

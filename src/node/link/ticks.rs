@@ -38,9 +38,6 @@ impl Links {
                 break;
             };
             link.shaped.sent(number, tick, seq);
-            if seq == 0 && self.shaping == Shaping::OffForPositiveControl {
-                continue;
-            }
             let to = assoc.peer.addr;
             self.output.push_back(LinkOutput::Transmit {
                 at: tick,
@@ -57,6 +54,30 @@ impl Links {
         }
         let due = link.shaped.clock.due();
         self.timers.set(id, due);
+    }
+
+    /// The fault of the positive control: a cell on every shaped link now, because the person has something to say. It does nothing while the
+    /// shaping is on.
+    pub fn hurry(&mut self, now: Now) {
+        if self.shaping == Shaping::On {
+            return;
+        }
+        for assoc in self.assocs.values_mut() {
+            let Role::Shaped(link) = &mut assoc.role else {
+                continue;
+            };
+            let mut inner = [0; INNER];
+            let seq = link.shaped.fill(now.at, false, 0, &mut inner);
+            if let Ok((cell, number)) = assoc.keys.seal(&inner) {
+                link.shaped.sent(number, now.at, seq);
+                self.output.push_back(LinkOutput::Transmit {
+                    at: now.at,
+                    to: assoc.peer.addr,
+                    cell: Box::new(cell),
+                    cause: assoc.purpose.cause(),
+                });
+            }
+        }
     }
 
     /// Says good-bye from now on, until the drain is over.
