@@ -172,6 +172,12 @@ const SAY: &str = r#"code=$?; case $(stty -a) in *-icanon*|*" -echo "*) echo "li
 
 #[test]
 fn a_person_who_tries_the_demo_talks_to_echo_and_gets_the_terminal_back() {
+    if std::env::var_os("PARATOX_LONG").is_none() {
+        eprintln!(
+            "only with PARATOX_LONG=1: a whole network and a person in a terminal take minutes on a small machine"
+        );
+        return;
+    }
     // A shell with job control, as a person has it.
     let mut terminal = Terminal::run(r#"PS1='ready> ' exec sh -i"#);
     terminal.see("ready>");
@@ -236,6 +242,10 @@ fn a_person_who_tries_the_demo_talks_to_echo_and_gets_the_terminal_back() {
 
 #[test]
 fn a_signal_ends_the_demo_cleanly() {
+    if std::env::var_os("PARATOX_LONG").is_none() {
+        eprintln!("only with PARATOX_LONG=1: a whole network starts");
+        return;
+    }
     let mut terminal = Terminal::run(&format!(
         r#"sh -c 'echo $$ > /dev/tty; exec "$PARATOX" demo'; {SAY}"#
     ));

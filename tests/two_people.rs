@@ -22,6 +22,10 @@ fn theirs(history: &[Value], from: &str) -> Vec<String> {
 #[test]
 fn two_people_find_each_other_and_no_message_is_lost_or_doubled_whatever_happens_to_their_processes()
  {
+    if std::env::var_os("PARATOX_LONG").is_none() {
+        eprintln!("only with PARATOX_LONG=1: ten processes take minutes on a small machine");
+        return;
+    }
     let world = World::start(RELAYS);
     let (alices, bobs) = (Place::new(), Place::new());
     let mut alice = Person::start(&alices, "Alice", &world.entries());
