@@ -2,8 +2,8 @@
 //!
 //! Two worlds with the same seed. In one Alice adds Bob and they chat; in the other nobody touches a key. Every datagram that their nodes start, and
 //! every one on their own shaped links, must be the same in time, ends and length, record by record. Answers to other nodes' requests are left aside:
-//! those are other people's clocks. Incoming requests never change what a node itself starts; a seed in which a spur or a forwarded look-up of the
-//! busy world lands on their nodes in another way than in the idle one is skipped and counted.
+//! those are other people's clocks. Incoming requests never change what a node itself starts; the spurs and look-ups that their nodes carry for others
+//! are others' business too: they are left aside, and the seeds in which they differ are counted.
 
 use std::time::Duration;
 
@@ -102,13 +102,12 @@ fn run(seed: u64, busy: bool, shaping: Shaping, minutes: u64) -> Seen {
         }
     }
     let within = |s: &Sighting| s.at <= end.as_micros() as u64;
+    // Two cells may leave in the same microsecond; which of them is written down first says nothing.
     let of = |who: usize| -> Vec<Sighting> {
-        world
-            .eve
-            .own_clocks_of(who as u32)
-            .into_iter()
-            .filter(|s| within(s))
-            .collect()
+        let mut seen: Vec<Sighting> = world.eve.own_clocks_of(who as u32);
+        seen.retain(within);
+        seen.sort_by_key(|s| (s.at, s.source, s.target, s.cause as u8));
+        seen
     };
     let foreign = |who: usize| -> Vec<Sighting> {
         world
@@ -148,7 +147,7 @@ fn eve_cannot_tell_chatting_from_silence() {
     } else {
         (1..=2, 3)
     };
-    let (mut records, mut deliveries, mut skipped) = (0, 0, 0);
+    let (mut records, mut deliveries, mut touched) = (0, 0, 0);
     for seed in seeds {
         let idle = run(seed, false, Shaping::On, minutes);
         let busy = run(seed, true, Shaping::On, minutes);
@@ -161,20 +160,14 @@ fn eve_cannot_tell_chatting_from_silence() {
                 panic!("seed {seed}: {name}'s node gives her away: {first:?}");
             }
         }
-        if idle.foreign != busy.foreign {
-            skipped += 1;
-            continue;
-        }
+        touched += usize::from(idle.foreign != busy.foreign);
         records += idle.own[0].len() + idle.own[1].len();
         deliveries += busy.deliveries;
     }
     println!(
-        "{records} records compared, {deliveries} deliveries in the busy worlds, {skipped} seeds skipped"
+        "{records} records compared, {deliveries} deliveries in the busy worlds, {touched} seeds in which others' spurs or look-ups touched them in another way"
     );
-    assert!(
-        records >= RECORDS,
-        "only {records} records compared, {skipped} seeds skipped"
-    );
+    assert!(records >= RECORDS, "only {records} records compared");
     assert!(
         deliveries >= DELIVERIES,
         "only {deliveries} deliveries in the busy worlds"
