@@ -73,6 +73,10 @@ fn delivered_within(world: &mut World, message: u64, seconds: u64) -> bool {
 
 #[test]
 fn a_dropping_hop_stops_deliveries_until_the_circuit_is_rebuilt() {
+    if std::env::var_os("PARATOX_LONG").is_none() {
+        eprintln!("only with PARATOX_LONG=1: three worlds of 24 nodes take minutes");
+        return;
+    }
     for hop in 0..3 {
         let mut world = chatting();
         let path = world.node(ALICE).expect("she runs").path_of("outbound");

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::base::{Base, Route};
 use super::hop;
-use super::pace::{Pace, boost};
+use super::pace::Pace;
 use super::path::{self, Pins};
 use super::pool::Pool;
 use super::timers::Timer;
@@ -224,12 +224,7 @@ impl Origin {
                 base.timers.clear(Timer::OriginStep(self.number));
                 let context = base.fork_context();
                 let clock = base.schedule.fork("origin", &context);
-                self.pace = Some(Pace::new(
-                    clock,
-                    self.rates.forward_rate(),
-                    boost(self.channel),
-                    now.at,
-                ));
+                self.pace = Some(Pace::new(clock, self.rates.forward_rate(), now.at));
                 Progress::Ready
             }
             // An answer to a question that was asked twice.

@@ -12,7 +12,7 @@ use super::end::End;
 use super::forward::Forwarder;
 use super::hop;
 use super::intro::Intro;
-use super::pace::{Pace, boost};
+use super::pace::Pace;
 use super::seen::{Seen, Verdict};
 use super::timers::{Direction, Timer};
 use crate::crypto::id::NodeId;
@@ -322,7 +322,7 @@ impl Relays {
                 if circuit.end.is_none() {
                     let context = base.fork_context();
                     let clock = base.schedule.fork("end", &context);
-                    let pace = Pace::new(clock, circuit.rates.back_rate(), boost(channel), now.at);
+                    let pace = Pace::new(clock, circuit.rates.back_rate(), now.at);
                     base.timers.set(Timer::EndTick(number), pace.next());
                     circuit.end = Some(End::new(channel, pace, now.at));
                 }
