@@ -45,6 +45,54 @@ fn twenty_messages_each_way_arrive_once_each_and_in_order_under_loss_and_copies(
     }
 }
 
+/// When the parcels of `person` left, in seconds; those of equal bytes together.
+fn copies_sent(world: &World, person: usize) -> Vec<Vec<f64>> {
+    let mut kinds: Vec<(Box<[u8; 400]>, Vec<f64>)> = Vec::new();
+    for (at, (from, parcel)) in world.recorded_at.iter().zip(&world.recorded) {
+        if *from != person {
+            continue;
+        }
+        let seconds = at.0 as f64 / 1e6;
+        match kinds.iter_mut().find(|(known, _)| known == parcel) {
+            Some((_, times)) => times.push(seconds),
+            None => kinds.push((parcel.clone(), vec![seconds])),
+        }
+    }
+    kinds.into_iter().map(|(_, times)| times).collect()
+}
+
+#[test]
+fn a_first_parcel_that_is_lost_leaves_again_after_two_seconds() {
+    let mut world = World::new(72, 2, CALM);
+    world.run(3.0);
+    world.lose_next = 1;
+    world.add(0, 1, "hello");
+    assert!(world.run_until(120.0, |w| w.state(1, 0) == Some(ContactState::Asking)));
+    let sent = copies_sent(&world, 0);
+    assert_eq!(sent[0].len(), 2);
+    assert!((sent[0][1] - sent[0][0] - 2.0).abs() < 0.1, "{sent:?}");
+    assert_eq!(sent.len(), 2, "the request alone follows: {sent:?}");
+}
+
+#[test]
+fn a_stranger_sends_at_most_three_first_parcels_in_thirty_seconds_however_often_a_way_opens() {
+    let mut world = World::new(73, 2, CALM);
+    world.run(3.0);
+    world.lose_next = u32::MAX;
+    world.add(0, 1, "hello");
+    for _ in 0..120 {
+        world.run(1.0);
+        world.renew_spurs(0);
+    }
+    let sent = copies_sent(&world, 0);
+    assert_eq!(sent.len(), 1, "nothing follows a first parcel unanswered");
+    let (times, start) = (&sent[0], sent[0][0]);
+    let before = |seconds: f64| times.iter().filter(|at| **at < start + seconds).count();
+    assert_eq!(before(29.0), 3, "{times:?}");
+    assert!(before(119.0) <= 6, "{times:?}");
+    assert!(before(119.0) >= 5, "and it goes on: {times:?}");
+}
+
 /// Writes `text` as a person would: if the program dies at that moment, it is written again after the restart unless it is there.
 /// Whether it died.
 fn say(world: &mut World, from: usize, to: usize, text: &str, survived: bool) -> bool {
