@@ -61,6 +61,63 @@ fn copies_sent(world: &World, person: usize) -> Vec<Vec<f64>> {
     kinds.into_iter().map(|(_, times)| times).collect()
 }
 
+fn session(world: &mut World, person: usize, other: usize) -> bool {
+    world
+        .view(person, other)
+        .is_some_and(|view| view.session && view.reachable)
+}
+
+#[test]
+fn contacts_of_profiles_made_together_have_a_session_before_anybody_writes() {
+    for seed in 74..78 {
+        let network = if seed % 2 == 0 { CALM } else { ROUGH };
+        let mut world = World::new(seed, 0, network);
+        world.join_knowing(&["you", "echo", "watcher"]);
+        let pairs = [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)];
+        assert!(
+            world.run_until(120.0, |w| pairs.iter().all(|(a, b)| session(w, *a, *b))),
+            "seed {seed}"
+        );
+        let since_start = world.at.0 / 1_000_000;
+        println!("seed {seed}: sessions after {since_start} s");
+        for (a, b) in pairs {
+            assert!(world.history(a, b).is_empty(), "nobody has written");
+            assert_eq!(world.state(a, b), Some(ContactState::Accepted));
+            world.send(a, b, &format!("{a} to {b}"));
+        }
+        assert!(
+            world.run_until(600.0, |w| pairs
+                .iter()
+                .all(|(a, b)| w.all_delivered(*a, *b))),
+            "seed {seed}"
+        );
+        for (a, b) in pairs {
+            assert_eq!(world.said(b, a, false), [format!("{a} to {b}")]);
+        }
+    }
+}
+
+#[test]
+fn a_contact_that_only_one_side_holds_is_asked_like_a_strangers() {
+    let mut world = World::new(78, 1, CALM);
+    world.join_knowing(&["bob"]);
+    let (stranger, bob) = (0, 1);
+    let key = paratox::crypto::keys::AccountKey::generate(
+        &mut paratox::crypto::random::Stream::from_seed([3; 32]),
+    );
+    let contacts = [(world.people[stranger].id, "alice")];
+    let carol = world.join_with(key, "carol", &contacts);
+    world.run(120.0);
+    assert!(
+        world.view(stranger, carol).is_none(),
+        "nothing is shown of a session alone"
+    );
+    world.send(carol, stranger, "we know each other");
+    assert!(world.run_until(120.0, |w| w.state(stranger, carol)
+        == Some(ContactState::Asking)));
+    assert_eq!(world.state(bob, carol), None);
+}
+
 #[test]
 fn a_first_parcel_that_is_lost_leaves_again_after_two_seconds() {
     let mut world = World::new(72, 2, CALM);

@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 
 use paratox::crypto::id::{AccountId, NodeId};
-use paratox::crypto::keys::{CookieKey, NodeKey};
+use paratox::crypto::keys::{AccountKey, CookieKey, NodeKey};
 use paratox::crypto::random::Stream;
 use paratox::messenger::memory::Memory;
 use paratox::messenger::persistence::{Batch, Change, Persistence};
-use paratox::messenger::view::{ChatEvent, ContactState, Delivery, MessageView};
+use paratox::messenger::view::{ChatEvent, ContactState, ContactView, Delivery, MessageView};
 use paratox::messenger::{Command, CommandError, Messenger, MessengerOutput, Reply};
 use paratox::node::person::{
     ContactTag, IntroPoint, NodeCommand, PersonEvent, ReplyHandle, SpurTarget,
@@ -145,6 +145,42 @@ impl World {
             None => Messenger::open(store, stream, now),
         }
         .expect("a profile");
+        self.place(messenger)
+    }
+
+    /// New people, all of whom have each other as accepted contacts from the start.
+    pub fn join_knowing(&mut self, names: &[&str]) {
+        let mut random = self.random.fork("keys", b"");
+        let keys: Vec<AccountKey> = names
+            .iter()
+            .map(|_| AccountKey::generate(&mut random))
+            .collect();
+        let contacts: Vec<(AccountId, &str)> = keys
+            .iter()
+            .map(AccountKey::id)
+            .zip(names.iter().copied())
+            .collect();
+        for (key, name) in keys.into_iter().zip(names) {
+            self.join_with(key, name, &contacts);
+        }
+    }
+
+    /// A new person whose key is known before, with accepted contacts.
+    pub fn join_with(
+        &mut self,
+        key: AccountKey,
+        name: &str,
+        contacts: &[(AccountId, &str)],
+    ) -> usize {
+        self.count += 1;
+        let stream = self.random.fork("person", &self.count.to_be_bytes());
+        let now = self.now();
+        let messenger = Messenger::create_knowing(Memory::new(), key, name, contacts, stream, now)
+            .expect("a profile");
+        self.place(messenger)
+    }
+
+    fn place(&mut self, messenger: Messenger<Memory>) -> usize {
         let intro = self.intro();
         let id = messenger.id();
         self.people.push(Person {
@@ -548,11 +584,14 @@ impl World {
     }
 
     pub fn state(&mut self, person: usize, other: usize) -> Option<ContactState> {
+        self.view(person, other).map(|view| view.state)
+    }
+
+    /// What the screen of `person` shows of `other`.
+    pub fn view(&mut self, person: usize, other: usize) -> Option<ContactView> {
         let id = self.people[other].id;
         match self.command(person, Command::List) {
-            Ok(Reply::Contacts(contacts)) => {
-                contacts.into_iter().find(|c| c.id == id).map(|c| c.state)
-            }
+            Ok(Reply::Contacts(contacts)) => contacts.into_iter().find(|c| c.id == id),
             _ => None,
         }
     }
