@@ -10,8 +10,9 @@ use super::keys::Keys;
 use super::schedule::Clock;
 use super::shaped::Shaped;
 use super::{
-    ACCEPTED_LINKS, ACCEPTED_SPURS, AssocId, CONFIRM, CONTACTS, Cell, DRAIN, DialKey, DownReason,
-    HALF_OPEN, HALF_OPEN_PER_SOURCE, IDLE, LinkOutput, Links, Proven, Purpose, Refusal, gate,
+    ACCEPTED_LINKS, ACCEPTED_SPURS, AssocId, CONFIRM, CONTACTS, Cell, DEPTH, DRAIN, DialKey,
+    DownReason, HALF_OPEN, HALF_OPEN_PER_SOURCE, IDLE, LinkOutput, Links, Proven, Purpose, Refusal,
+    SPUR_DEPTH, gate,
 };
 use crate::crypto::id::NodeId;
 use crate::crypto::mqv::Side;
@@ -264,9 +265,9 @@ impl Links {
             self.forget(old);
             self.down(old, purpose, DownReason::Replaced);
         }
-        let (rate, warm_up) = match purpose {
-            Purpose::Link => (class.link_rate(), true),
-            _ => (class.spur_rate(), false),
+        let (rate, warm_up, depth) = match purpose {
+            Purpose::Link => (class.link_rate(), true, DEPTH),
+            _ => (class.spur_rate(), false, SPUR_DEPTH),
         };
         // Spurs to one node that are born in one moment still tick apart.
         let twins = self.assocs.values().filter(|a| {
@@ -283,7 +284,7 @@ impl Links {
         let vouching = (purpose == Purpose::Link)
             .then(|| Vouching::new(self.own, reached, peer.node, at, dialled, now.at));
         assoc.role = Role::Shaped(Box::new(Link {
-            shaped: Shaped::new(clock, rate, now.at),
+            shaped: Shaped::new(clock, rate, depth, now.at),
             vouching,
         }));
         self.assocs.insert(id, assoc);

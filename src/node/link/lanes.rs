@@ -7,8 +7,11 @@ use crate::wire::size::BODY;
 
 /// Circuits that may wait at once on one link; more are refused.
 pub const LANES: usize = 64;
-/// Bodies one circuit may have waiting; more are refused.
-pub const DEPTH: usize = 16;
+/// Bodies one circuit may have waiting. When full the oldest goes: links are loaded to about a third, so that more than this many of one
+/// circuit only wait where too much comes together, and there a deep queue would make every cell late instead of losing a few.
+pub const DEPTH: usize = 6;
+/// The same on a spur, which all parcels of one person share.
+pub const SPUR_DEPTH: usize = 16;
 
 /// There is no room: the body was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +35,7 @@ struct Place {
 }
 
 impl Bodies {
-    /// The queues' bounds keep this below 64 x 16 + 64 + 32 places.
+    /// The queues' bounds keep this below 64 x 6 + 64 + 32 places.
     pub fn keep(&mut self, body: &[u8; BODY]) -> Slot {
         match self.free.pop() {
             Some(slot) => {
@@ -68,16 +71,30 @@ struct Lane {
 }
 
 /// The lanes that have something waiting, in the order in which they are served.
-#[derive(Default)]
 pub struct Lanes {
     waiting: std::collections::VecDeque<Lane>,
+    depth: usize,
 }
 
 impl Lanes {
+    /// Lanes that hold `depth` bodies each.
+    pub fn new(depth: usize) -> Lanes {
+        Lanes {
+            waiting: std::collections::VecDeque::new(),
+            depth,
+        }
+    }
+
+    /// Puts a body behind those of its lane. [`Full`] if there are too many lanes; a lane that is full loses its oldest body.
     pub fn push(&mut self, bodies: &mut Bodies, id: u32, body: &[u8; BODY]) -> Result<(), Full> {
         if let Some(lane) = self.waiting.iter_mut().find(|lane| lane.id == id) {
-            if lane.len == DEPTH {
-                return Err(Full);
+            if lane.len == self.depth {
+                let oldest = lane.head;
+                if let Some(second) = bodies.places[usize::from(oldest)].next {
+                    lane.head = second;
+                    lane.len -= 1;
+                    bodies.release(oldest);
+                }
             }
             let slot = bodies.keep(body);
             bodies.places[usize::from(lane.tail)].next = Some(slot);
@@ -132,7 +149,7 @@ mod tests {
 
     #[test]
     fn lanes_take_turns_and_each_keeps_its_order() {
-        let (mut lanes, mut bodies) = (Lanes::default(), Bodies::default());
+        let (mut lanes, mut bodies) = (Lanes::new(DEPTH), Bodies::default());
         for (lane, n) in [(7, 1), (7, 2), (7, 3), (9, 11), (9, 12), (8, 21)] {
             assert_eq!(lanes.push(&mut bodies, lane, &body(n)), Ok(()));
         }
@@ -141,13 +158,20 @@ mod tests {
     }
 
     #[test]
-    fn a_full_lane_refuses_and_the_others_go_on() {
-        let (mut lanes, mut bodies) = (Lanes::default(), Bodies::default());
-        for _ in 0..DEPTH {
-            assert_eq!(lanes.push(&mut bodies, 1, &body(1)), Ok(()));
+    fn a_full_lane_loses_its_oldest_and_the_others_go_on() {
+        let (mut lanes, mut bodies) = (Lanes::new(3), Bodies::default());
+        for n in 1..=5 {
+            assert_eq!(lanes.push(&mut bodies, 1, &body(n)), Ok(()));
         }
-        assert_eq!(lanes.push(&mut bodies, 1, &body(1)), Err(Full));
-        for lane in 2..=LANES as u32 {
+        assert_eq!(lanes.push(&mut bodies, 2, &body(11)), Ok(()));
+        assert_eq!(drain(&mut lanes, &mut bodies), [3, 11, 4, 5]);
+        assert_eq!(bodies.places.len(), bodies.free.len());
+    }
+
+    #[test]
+    fn one_lane_too_many_is_refused() {
+        let (mut lanes, mut bodies) = (Lanes::new(DEPTH), Bodies::default());
+        for lane in 1..=LANES as u32 {
             assert_eq!(lanes.push(&mut bodies, lane, &body(2)), Ok(()));
         }
         assert_eq!(lanes.push(&mut bodies, 1000, &body(3)), Err(Full));
@@ -155,7 +179,7 @@ mod tests {
 
     #[test]
     fn places_are_used_again() {
-        let (mut lanes, mut bodies) = (Lanes::default(), Bodies::default());
+        let (mut lanes, mut bodies) = (Lanes::new(DEPTH), Bodies::default());
         for round in 0..100 {
             for n in 0..DEPTH as u8 {
                 assert_eq!(lanes.push(&mut bodies, round, &body(n)), Ok(()));

@@ -51,7 +51,7 @@ use certificate::Vouching;
 use dial::{Dial, Waiting};
 use gate::{Allowance, Gate};
 use handshake::Listening;
-pub use lanes::{DEPTH, Full, LANES};
+pub use lanes::{DEPTH, Full, LANES, SPUR_DEPTH};
 pub use schedule::LEAD;
 use table::{Addresses, Timers};
 
@@ -62,10 +62,10 @@ pub type Cell = [u8; DATAGRAM];
 pub const CALLED_LINKS: usize = 6;
 /// Links others called.
 pub const ACCEPTED_LINKS: usize = 8;
-/// Spurs this node holds as the end of others' outbound circuits: four circuits.
-pub const CALLED_SPURS: usize = 16;
-/// Spurs others hold to this node.
-pub const ACCEPTED_SPURS: usize = 16;
+/// Spurs this node holds as the end of others' outbound circuits: eight circuits, where one is the mean.
+pub const CALLED_SPURS: usize = 32;
+/// Spurs others hold to this node; four are the mean.
+pub const ACCEPTED_SPURS: usize = 32;
 /// Contact sessions of each plane; the least recently used goes first.
 pub const CONTACTS: usize = 256;
 /// Associations whose caller has not yet proved itself; the oldest goes first.
@@ -77,7 +77,7 @@ pub const DIALS: usize = 32;
 /// Calls for contact sessions of each plane under way; more are refused.
 pub const CONTACT_DIALS: usize = 64;
 /// Links that say good-bye; the oldest is cut short.
-pub const CLOSING: usize = 16;
+pub const CLOSING: usize = 64;
 /// Bodies handed up and not taken yet. When they are so many, cells with bodies are not accepted and their senders send them again.
 pub const UNTAKEN: usize = 1024;
 /// Cells a second from unknown sources that are tried on all associations: about a hundredth of a core.

@@ -10,10 +10,12 @@ use crate::wire::time::Moment;
 
 /// A cell is chosen and sealed this long before its tick, so that the time that takes does not show.
 pub const LEAD: Duration = Duration::from_millis(5);
-/// A link's start runs at this rate, whoever starts it and why, so that joining is quick.
+/// A link's start runs at this rate at least, whoever starts it and why, so that joining is quick.
 pub const WARM_UP_RATE: f64 = 20.0;
-/// How long the start lasts.
-pub const WARM_UP: Duration = Duration::from_secs(15);
+/// And at so many times its later rate, because young circuits are faster too and would overload it.
+pub const WARM_UP_FACTOR: f64 = 3.0;
+/// How long the start lasts: the circuits' own start, and the seconds until they stand.
+pub const WARM_UP: Duration = Duration::from_secs(20);
 /// A program that wakes this late (a suspended machine) moves its schedule instead of sending all it missed in a burst.
 const LATE: Duration = Duration::from_millis(50);
 
@@ -62,7 +64,7 @@ impl Clock {
 
     pub fn rate_at(&self, now: Moment) -> f64 {
         if now < self.warm_until {
-            self.rate.max(WARM_UP_RATE)
+            (self.rate * WARM_UP_FACTOR).max(WARM_UP_RATE)
         } else {
             self.rate
         }
@@ -103,13 +105,17 @@ mod tests {
     }
 
     #[test]
-    fn a_link_runs_at_twenty_a_second_for_fifteen_seconds_and_then_at_its_rate() {
-        let mut clock = clock(6.0, true);
-        let all = ticks(&mut clock, Moment(1_015_000_000));
-        let start = all.iter().filter(|t| t.0 < 15_000_000).count() as f64;
-        let rest = all.iter().filter(|t| t.0 >= 15_000_000).count() as f64;
-        assert!((start - 300.0).abs() < 70.0, "{start}");
-        assert!((rest - 6000.0).abs() < 310.0, "{rest}");
+    fn a_link_starts_fast_for_twenty_seconds_and_then_keeps_its_rate() {
+        for (rate, start_rate) in [(6.0, 20.0), (20.0, 60.0)] {
+            let mut clock = clock(rate, true);
+            let all = ticks(&mut clock, Moment(1_020_000_000));
+            let start = all.iter().filter(|t| t.0 < 20_000_000).count() as f64;
+            let rest = all.iter().filter(|t| t.0 >= 20_000_000).count() as f64;
+            // Four standard deviations.
+            let near = |count: f64, mean: f64| (count - mean).abs() < 4.0 * mean.sqrt();
+            assert!(near(start, 20.0 * start_rate), "{start}");
+            assert!(near(rest, 1000.0 * rate), "{rest}");
+        }
     }
 
     #[test]

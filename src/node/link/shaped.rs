@@ -125,12 +125,12 @@ pub struct Counts {
 }
 
 impl Shaped {
-    pub fn new(clock: Clock, rate: f64, now: Moment) -> Shaped {
+    pub fn new(clock: Clock, rate: f64, depth: usize, now: Moment) -> Shaped {
         Shaped {
             clock,
             rate,
             bodies: Bodies::default(),
-            lanes: Lanes::default(),
+            lanes: Lanes::new(depth),
             control: VecDeque::new(),
             base: 1,
             items: VecDeque::new(),
@@ -410,6 +410,7 @@ mod tests {
         Shaped::new(
             Clock::new(Stream::from_seed([1; 32]), now, 6.0, false),
             6.0,
+            crate::node::link::DEPTH,
             now,
         )
     }

@@ -54,13 +54,16 @@ fn sent_by(world: &World, n: usize) -> Vec<Seen> {
 fn two_nodes_exchange_bodies_over_a_link_in_order_when_nothing_is_lost() {
     let mut world = World::of(1, 2);
     let (a, b) = world.link(0, 1, Purpose::Link);
-    for n in 0..10 {
+    for n in 0..DEPTH as u32 {
         assert_eq!(world.nodes[0].links.send(a, 1, &body(n)), Ok(()));
         assert_eq!(world.nodes[1].links.send(b, 1, &body(100 + n)), Ok(()));
     }
     world.run(5.0);
-    assert_eq!(got(&world, 1), (0..10).collect::<Vec<_>>());
-    assert_eq!(got(&world, 0), (100..110).collect::<Vec<_>>());
+    assert_eq!(got(&world, 1), (0..DEPTH as u32).collect::<Vec<_>>());
+    assert_eq!(
+        got(&world, 0),
+        (100..100 + DEPTH as u32).collect::<Vec<_>>()
+    );
     assert!(world.nodes[0].ups[0].3 && !world.nodes[1].ups[0].3);
 }
 
@@ -315,11 +318,11 @@ fn a_replayed_data_cell_delivers_nothing_again_and_moves_no_link() {
     let mut world = World::of(13, 2);
     let (a, _) = world.link(0, 1, Purpose::Link);
     world.keep_cells = true;
-    for n in 0..8 {
+    for n in 0..DEPTH as u32 {
         assert_eq!(world.nodes[0].links.send(a, 1, &body(n)), Ok(()));
     }
     world.run(10.0);
-    assert_eq!(got(&world, 1).len(), 8);
+    assert_eq!(got(&world, 1).len(), DEPTH);
     let own = world.nodes[0].addr;
     let near = SocketAddr::new(own.ip(), 5555);
     let cells: Vec<_> = world
@@ -338,7 +341,7 @@ fn a_replayed_data_cell_delivers_nothing_again_and_moves_no_link() {
         world.nodes[1].links.dropped(),
         dropped + 3 * cells.len() as u64
     );
-    assert_eq!(got(&world, 1).len(), 8);
+    assert_eq!(got(&world, 1).len(), DEPTH);
     let before = world.seen.len();
     world.run(5.0);
     assert!(
