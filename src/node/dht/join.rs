@@ -21,9 +21,10 @@ use super::{Dht, DhtOutput, Members, Timer};
 const GATEWAYS_MAX: usize = 16;
 /// Seconds until the next gateway is tried. The first three are short because a lost cell must not cost a newcomer ten seconds;
 /// from then on ten, doubling to sixty.
-const RETRIES: [f64; 7] = [1.0, 2.0, 4.0, 10.0, 20.0, 40.0, 60.0];
-/// How long the leaf set is gathered at most.
-const GATHER: Duration = Duration::from_secs(3);
+const RETRIES: [f64; 7] = [0.6, 1.2, 2.4, 10.0, 20.0, 40.0, 60.0];
+/// How long the leaf set is gathered at most: a stranger's first timeout and half as long again. Whoever is missing then comes with the first
+/// exchanges; where many start at once, some candidate is always still to answer.
+const GATHER: Duration = Duration::from_millis(1500);
 /// Tries after which two nodes that wait for each other end the wait.
 const TRIES_BEFORE_ALONE: usize = 3;
 
