@@ -12,7 +12,7 @@ use super::end::End;
 use super::forward::Forwarder;
 use super::hop;
 use super::intro::Intro;
-use super::pace::Pace;
+use super::pace::{Pace, boost};
 use super::seen::{Seen, Verdict};
 use super::timers::{Direction, Timer};
 use crate::crypto::id::NodeId;
@@ -26,12 +26,15 @@ use crate::wire::circuit::{
 use crate::wire::size::{BLOCK, END};
 use crate::wire::time::{Moment, Now};
 
-/// Share of a directed link's rate that relayed circuits may take with cells going on over it: those of one node just fit.
-pub const ADMISSION_FORWARD: f64 = 0.36;
-/// And with cells going back over it: those of a neighbour whose guard this node is fit, and half as many again. Two bounds, because with
-/// one the circuits going on would crowd out the neighbour's own. Half of each is used in the mean; where all comes together with the
-/// owner's circuits, lanes take turns. Those are not counted: a refusal would tell which link leads to this node's guard.
-pub const ADMISSION_BACK: f64 = 0.52;
+/// Share of a directed link's rate that relayed circuits may take with cells going on over it.
+pub const ADMISSION_FORWARD: f64 = 0.25;
+/// And with cells going back over it: those of a neighbour whose guard this node is just fit (2.35 of 6 in `normal`).
+pub const ADMISSION_BACK: f64 = 0.40;
+/// A circuit goes on over a link only while both together stay below this. So a link that leads to the owner's guard, too, is loaded to
+/// 0.85 at most (2.1 of 6 are its own): near 1 queues grow without bound. The own circuits' share is left free on every link, because a
+/// refusal where it is used would tell which link leads to the guard; and cells going back have no second bound, because those going on
+/// would crowd out the neighbour's own. The mean of a network is 0.24.
+pub const ADMISSION_BOTH: f64 = 0.50;
 /// Circuits relayed at once; one more is refused. Admission on twelve links binds long before.
 const MAX_RELAYED: usize = 512;
 /// Seconds without a cell from the origin's side, at least, until the circuit counts as abandoned.
@@ -130,7 +133,9 @@ impl Relays {
     fn admits_forward(&self, base: &Base, assoc: AssocId, rate: f64) -> bool {
         let link = base.links.get(&assoc).map_or(0.0, |link| link.rate);
         // A thousandth of slack: sums of hundredths are not exact.
-        self.load(assoc).0 + rate <= ADMISSION_FORWARD * link + 0.001
+        let (forward, back) = self.load(assoc);
+        forward + rate <= ADMISSION_FORWARD * link + 0.001
+            && forward + back + rate <= ADMISSION_BOTH * link + 0.001
     }
 
     fn admits_back(&self, base: &Base, assoc: AssocId, rate: f64) -> bool {
@@ -322,7 +327,7 @@ impl Relays {
                 if circuit.end.is_none() {
                     let context = base.fork_context();
                     let clock = base.schedule.fork("end", &context);
-                    let pace = Pace::new(clock, circuit.rates.back_rate(), now.at);
+                    let pace = Pace::new(clock, circuit.rates.back_rate(), boost(channel), now.at);
                     base.timers.set(Timer::EndTick(number), pace.next());
                     circuit.end = Some(End::new(channel, pace, now.at));
                 }
@@ -603,8 +608,8 @@ mod tests {
     #[test]
     fn a_relay_refuses_what_does_not_fit_the_link() {
         let (mut base, mut relays, mut random) = relay();
-        // 6 cells a second: 3.12 for answers.
-        let taken: Vec<bool> = (0..6)
+        // 6 cells a second: 2.4 for answers.
+        let taken: Vec<bool> = (0..5)
             .map(|id| {
                 ask(
                     &mut base,
@@ -615,8 +620,8 @@ mod tests {
                 )
             })
             .collect();
-        assert_eq!(taken, [true, true, true, true, false, false]);
-        assert!((relays.load(AssocId(1)).1 - 2.8).abs() < 1e-9);
+        assert_eq!(taken, [true, true, true, false, false]);
+        assert!((relays.load(AssocId(1)).1 - 2.1).abs() < 1e-9);
         assert!(
             ask(&mut base, &mut relays, &mut random, 9, Rates::new(5.0, 0.1)),
             "what it asks for is what counts"
