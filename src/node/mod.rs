@@ -61,6 +61,9 @@ const ENTRIES: usize = 8;
 const REPORTS: usize = 16;
 /// Seconds between two looks at the links for the circuits' sake.
 const VIEW: f64 = 1.0;
+/// The same while links are few and each second counts, and how long that is.
+const YOUNG_VIEW: f64 = 0.2;
+const YOUNG_VIEWS: f64 = 15.0;
 
 /// Why a datagram leaves. It never reaches the wire: the simulator's tests compare worlds by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,8 +254,8 @@ impl Node {
             NodeCommand::WantSpurs(wanted) => self.circuits.want_spurs(wanted),
             NodeCommand::SendSpur { contact, parcel } => self.circuits.send_spur(contact, parcel),
             NodeCommand::SendReply { handle, parcel } => self.circuits.send_reply(handle, parcel),
-            NodeCommand::Fetch { id, key } => self.circuits.fetch(id, key),
-            NodeCommand::Publish { id, key, value } => self.circuits.publish(id, key, value),
+            NodeCommand::Fetch { id, key } => self.circuits.fetch(now, id, key),
+            NodeCommand::Publish { id, key, value } => self.circuits.publish(now, id, key, value),
             NodeCommand::Tokens(tokens) => self.circuits.set_tokens(&tokens),
         }
         self.carry(now);
@@ -540,7 +543,8 @@ impl Node {
     /// Tells the circuits which links there are and how large the network is. Chosen links come first: those others chose to have with us say
     /// nothing about their honesty.
     fn show_circuits(&mut self, now: Now) {
-        self.next_view = now.at.after_seconds(VIEW);
+        let young = now.at.since(self.started).as_secs_f64() < YOUNG_VIEWS;
+        self.next_view = now.at.after_seconds(if young { YOUNG_VIEW } else { VIEW });
         let chosen: Vec<AssocId> = self.topology.chosen().collect();
         let mut guards: Vec<Guard> = self
             .links

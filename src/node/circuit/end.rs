@@ -21,8 +21,8 @@ use crate::wire::time::Moment;
 const MAX_BACK: usize = 32;
 /// Deliveries kept while a spur is being dialled; more are dropped.
 pub const MAX_EARLY: usize = 4;
-/// Spurs an origin may open at once, and seconds to one more: births come every 4 s at most in a circuit's first half minute.
-const SPUR_BURST: f64 = 16.0;
+/// Spurs an origin may open at once, and seconds to one more: twenty births come quickly at a circuit's start, later one in 30 s.
+const SPUR_BURST: f64 = 24.0;
 const SPUR_SECONDS: f64 = 5.0;
 
 /// A delivery as it goes over a spur.

@@ -327,13 +327,13 @@ impl Circuits {
     }
 
     /// Looks a value up, on the utility clock.
-    pub fn fetch(&mut self, id: u64, key: [u8; 32]) {
-        self.own.fetch(&mut self.base, id, key);
+    pub fn fetch(&mut self, now: Now, id: u64, key: [u8; 32]) {
+        self.own.fetch(&mut self.base, now, id, key);
     }
 
     /// Stores a value at the nodes closest to its key, on the utility clock.
-    pub fn publish(&mut self, id: u64, key: [u8; 32], value: Box<[u8; VALUE]>) {
-        self.own.publish(&mut self.base, id, key, value);
+    pub fn publish(&mut self, now: Now, id: u64, key: [u8; 32], value: Box<[u8; VALUE]>) {
+        self.own.publish(&mut self.base, now, id, key, value);
     }
 
     /// Tokens that the own intro points take for contacts'; replaces the list given before (416 at most).

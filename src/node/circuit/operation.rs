@@ -137,26 +137,31 @@ pub(super) fn learn(
 }
 
 impl Operation {
-    pub fn new(key: Position, goal: Goal) -> Operation {
+    /// With the `way` known, because it was found a moment ago, the first attempt does without FINDs.
+    pub fn new(key: Position, goal: Goal, way: bool) -> Operation {
+        let phase = if way {
+            Phase::Working(Vec::new())
+        } else {
+            finding()
+        };
         Operation {
             key,
             goal,
-            phase: finding(),
+            phase,
             attempts: 1,
             reported: false,
             outcome: None,
         }
     }
 
-    /// The next query of this kind, if the operation has one to make.
+    /// The next query, if the operation has one to make now.
     pub fn next(
         &mut self,
-        kind: Kind,
         pool: &Pool,
         random: &mut Stream,
-    ) -> Option<(Peer, Request, Half)> {
+    ) -> Option<(Kind, Peer, Request, Half)> {
         self.settle_replicas(pool, random);
-        match (&mut self.phase, kind) {
+        match (&mut self.phase, &self.goal) {
             (
                 Phase::Finding {
                     asked,
@@ -164,7 +169,7 @@ impl Operation {
                     finds,
                     best,
                 },
-                Kind::Find,
+                _,
             ) if !*waiting => {
                 let Some((peer, _)) = pool
                     .closest(&self.key, 1, |node| !asked.contains(node))
@@ -183,6 +188,7 @@ impl Operation {
                 *waiting = true;
                 *finds += 1;
                 Some((
+                    Kind::Find,
                     peer,
                     Request::Find {
                         query: random.bytes(),
@@ -191,7 +197,7 @@ impl Operation {
                     Half::First,
                 ))
             }
-            (Phase::Working(replicas), Kind::Get) if matches!(self.goal, Goal::Fetch) => {
+            (Phase::Working(replicas), Goal::Fetch) => {
                 let (replica, half) = todo(replicas)?;
                 replica.parts[usize::from(half.index())] = Part::Asked;
                 let request = Request::Get {
@@ -199,12 +205,9 @@ impl Operation {
                     key: self.key.0,
                     index: half.index(),
                 };
-                Some((replica.peer, request, half))
+                Some((Kind::Get, replica.peer, request, half))
             }
-            (Phase::Working(replicas), Kind::Put) => {
-                let Goal::Publish(value) = &self.goal else {
-                    return None;
-                };
+            (Phase::Working(replicas), Goal::Publish(value)) => {
                 let (replica, half) = todo(replicas)?;
                 replica.parts[usize::from(half.index())] = Part::Asked;
                 let at = usize::from(half.index()) * CHUNK;
@@ -218,7 +221,7 @@ impl Operation {
                     revision: revision(value),
                     chunk,
                 };
-                Some((replica.peer, Request::Put(put), half))
+                Some((Kind::Put, replica.peer, Request::Put(put), half))
             }
             _ => None,
         }
@@ -452,6 +455,19 @@ impl Operation {
                 }
             }
         }
+    }
+
+    pub fn key(&self) -> Position {
+        self.key
+    }
+
+    /// Whether the FINDs are done.
+    pub fn knows_the_way(&self) -> bool {
+        matches!(self.phase, Phase::Working(_))
+    }
+
+    pub fn publishes(&self) -> bool {
+        matches!(self.goal, Goal::Publish(_))
     }
 
     /// What to report, once.

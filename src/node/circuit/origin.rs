@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::base::{Base, Route};
 use super::hop;
-use super::pace::Pace;
+use super::pace::{Pace, boost};
 use super::path::{self, Pins};
 use super::pool::Pool;
 use super::timers::Timer;
@@ -31,8 +31,10 @@ const STEP_SECONDS: f64 = 5.0;
 const STEP_SECONDS_A_HOP: f64 = 1.0;
 /// Times a step is tried.
 const TRIES: u8 = 3;
-/// Times a hop is asked for neighbours, 2 of at most 12 a time: some have no room.
+/// Times a hop is asked for neighbours, 2 of at most 14 a time: some have no room.
 const ASKS: u8 = 10;
+/// A hop that has fewer certified neighbours than three, and the one through which it was reached, is no hop; below `TINY` nodes it may.
+const LEAST_NEIGHBOURS: usize = 4;
 
 struct Hop {
     peer: Peer,
@@ -68,6 +70,10 @@ pub(super) struct Origin {
     step: Step,
     tries: u8,
     asks: u8,
+    /// Where in the last hop's list of neighbours the questions begin.
+    first: u8,
+    /// Neighbours that it named and that were not tried yet: one answer's at most.
+    spare: Vec<Peer>,
     /// Nodes that this circuit could not be extended to.
     refused: BTreeSet<NodeId>,
     choice: Stream,
@@ -105,6 +111,8 @@ impl Origin {
             step: Step::Create(asked),
             tries: 1,
             asks: 0,
+            first: 0,
+            spare: Vec::new(),
             refused: BTreeSet::new(),
             choice,
             born: now.at,
@@ -200,8 +208,12 @@ impl Origin {
             return Progress::Going;
         };
         match (answer, &self.step) {
-            (BuildBack::Neighbours { named, .. }, Step::Ask) => {
-                self.choose(base, now, pool, &named)
+            (BuildBack::Neighbours { total, named }, Step::Ask) => {
+                if base.nodes >= path::TINY && usize::from(total) < LEAST_NEIGHBOURS {
+                    // Too few to choose among: it might lead everybody to friends of its own.
+                    return Progress::Failed;
+                }
+                self.choose(base, now, pool, usize::from(total), &named)
             }
             (BuildBack::Extended { created }, Step::Extend(asked, peer)) => {
                 let peer = *peer;
@@ -224,7 +236,12 @@ impl Origin {
                 base.timers.clear(Timer::OriginStep(self.number));
                 let context = base.fork_context();
                 let clock = base.schedule.fork("origin", &context);
-                self.pace = Some(Pace::new(clock, self.rates.forward_rate(), now.at));
+                self.pace = Some(Pace::new(
+                    clock,
+                    self.rates.forward_rate(),
+                    boost(self.channel),
+                    now.at,
+                ));
                 Progress::Ready
             }
             // An answer to a question that was asked twice.
@@ -235,6 +252,8 @@ impl Origin {
     /// The next step after a hop was added.
     fn advance(&mut self, base: &mut Base, now: Now, pins: &mut Pins) -> Progress {
         self.asks = 0;
+        self.spare.clear();
+        self.first = self.choice.below(u64::from(u8::MAX / 2)) as u8;
         if self.hops.len() >= self.target {
             return self.begin(base, now);
         }
@@ -267,14 +286,12 @@ impl Origin {
 
     fn ask(&mut self, base: &mut Base, now: Now) -> Progress {
         if self.asks >= ASKS {
-            return if self.may_be_short {
-                self.begin(base, now)
-            } else {
-                Progress::Failed
-            };
+            return self.no_further(base, now);
         }
+        // From a random place on through the whole list, so that no neighbour is asked for twice.
+        let next = usize::from(self.first) + usize::from(self.asks) * NEIGHBOURS_AN_ANSWER;
+        let ask = std::array::from_fn(|n| (next + n) as u8);
         self.asks += 1;
-        let ask: [u8; NEIGHBOURS_AN_ANSWER] = self.choice.bytes();
         self.take(
             base,
             now,
@@ -299,6 +316,7 @@ impl Origin {
         base: &mut Base,
         now: Now,
         pool: &mut Pool,
+        total: usize,
         named: &[(u8, Box<[u8; NEIGHBOUR]>)],
     ) -> Progress {
         let Some(last) = self.end() else {
@@ -328,10 +346,24 @@ impl Origin {
                 fit.push(peer);
             }
         }
-        let chosen = self.choice.below(fit.len() as u64) as usize;
-        match fit.get(chosen).copied() {
+        self.choice.shuffle(&mut fit);
+        let chosen = fit.pop();
+        self.spare = fit;
+        match chosen {
             Some(peer) => self.extend(base, now, peer),
+            None if usize::from(self.asks) * NEIGHBOURS_AN_ANSWER >= total => {
+                self.no_further(base, now)
+            }
             None => self.ask(base, now),
+        }
+    }
+
+    /// The last hop has named all that it will.
+    fn no_further(&mut self, base: &mut Base, now: Now) -> Progress {
+        if self.may_be_short {
+            self.begin(base, now)
+        } else {
+            Progress::Failed
         }
     }
 
@@ -342,7 +374,10 @@ impl Origin {
         {
             return self.extend(base, now, second);
         }
-        self.ask(base, now)
+        match self.spare.pop() {
+            Some(peer) => self.extend(base, now, peer),
+            None => self.ask(base, now),
+        }
     }
 
     /// A step was not answered in time.

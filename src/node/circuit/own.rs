@@ -32,8 +32,8 @@ use crate::wire::time::{Moment, Now};
 /// Mean seconds between ticks of the circuit clock.
 const CLOCK_SECONDS: f64 = 10.0;
 /// While a circuit has never been up, so that a fresh start takes seconds; but not for ever.
-const FIRST_CLOCK_SECONDS: f64 = 1.0;
-const FIRST_TICKS: u32 = 60;
+const FIRST_CLOCK_SECONDS: f64 = 0.4;
+const FIRST_TICKS: u32 = 150;
 /// Mean seconds from the first link to the first tick.
 const START_SECONDS: f64 = 0.2;
 /// Mean life of a circuit in seconds, and its least.
@@ -43,8 +43,8 @@ const SHORTEST_LIFE: f64 = 300.0;
 const SILENCE_SECONDS: f64 = 15.0;
 const SILENCE_GAPS: f64 = 12.0;
 /// Seconds to wait for the answer to a query, besides so many mean gaps of the circuit.
-const QUERY_SECONDS: f64 = 5.0;
-const QUERY_GAPS: f64 = 12.0;
+const QUERY_SECONDS: f64 = 3.0;
+const QUERY_GAPS: f64 = 6.0;
 /// Failed attempts in a row after which a circuit in a tiny network may be shorter than it should.
 const SHORT_AFTER: u32 = 3;
 /// Contacts that may want a spur; the rest is cut.
@@ -241,8 +241,12 @@ impl Own {
             Duty::Outbound | Duty::Inbound | Duty::Utility => self.pins.guard(base),
         };
         let Some(guard) = guard else { return };
-        // Where hops are slower than we are, every second try is at the rates that all of them have room for.
-        let slow = failures % 2 == 1;
+        // Where later hops are slower than we are, every third try is at the rates that all of them have room for.
+        let slow = failures % 3 == 2
+            || base
+                .links
+                .get(&guard.0)
+                .is_some_and(|link| link.rate < base.class.link_rate());
         let may_be_short = base.nodes < TINY && failures >= SHORT_AFTER;
         let factor = if slow {
             Class::Normal.circuit_factor()
@@ -635,19 +639,20 @@ impl Own {
         self.tokens.replace(tokens, &mut self.filling);
     }
 
-    pub fn fetch(&mut self, base: &mut Base, id: u64, key: [u8; 32]) {
-        self.utility.fetch(id, key);
+    pub fn fetch(&mut self, base: &mut Base, now: Now, id: u64, key: [u8; 32]) {
+        self.utility.fetch(now, id, key);
         self.tell_utility(base);
     }
 
     pub fn publish(
         &mut self,
         base: &mut Base,
+        now: Now,
         id: u64,
         key: [u8; 32],
         value: Box<[u8; crate::wire::size::VALUE]>,
     ) {
-        self.utility.publish(id, key, value);
+        self.utility.publish(now, id, key, value);
         self.tell_utility(base);
     }
 

@@ -3,28 +3,37 @@
 //! A clock owns its random stream, so that nothing but time moves it. Not here: what a tick carries.
 
 use crate::crypto::random::Stream;
+use crate::wire::circuit::Channel;
 use crate::wire::time::Moment;
 
-/// Seconds that a new circuit runs faster: registrations and first look-ups then take seconds. Always, whatever the person does. As long as
-/// young links are faster: longer, and a network that starts all at once would lose cells on its busiest links.
+/// Seconds that a new circuit runs faster: registrations and first look-ups then take seconds. Always, whatever the person does. Not longer
+/// than young links are faster, or a network that starts all at once would lose cells on its busiest links.
 pub const BOOST_SECONDS: f64 = 15.0;
-/// How many times faster it starts.
-pub const BOOST: f64 = 2.0;
+
+/// How many times faster a circuit starts. Utility circuits most of all: everything else of a start waits for a publication and a look-up.
+pub fn boost(channel: Channel) -> f64 {
+    match channel {
+        Channel::Outbound | Channel::Inbound => 2.0,
+        Channel::Utility => 4.0,
+    }
+}
 
 /// A Poisson process that is faster in its first seconds.
 pub struct Pace {
     stream: Stream,
     rate: f64,
+    boost: f64,
     boost_until: Moment,
     next: Moment,
 }
 
 impl Pace {
-    /// `rate` in ticks per second, steady; the first `BOOST_SECONDS` after `now` at `BOOST` times that.
-    pub fn new(stream: Stream, rate: f64, now: Moment) -> Pace {
+    /// `rate` in ticks per second, steady; the first `BOOST_SECONDS` after `now` at `boost` times that.
+    pub fn new(stream: Stream, rate: f64, boost: f64, now: Moment) -> Pace {
         let mut pace = Pace {
             stream,
             rate,
+            boost,
             boost_until: now.after_seconds(BOOST_SECONDS),
             next: now,
         };
@@ -50,7 +59,7 @@ impl Pace {
     fn draw(&mut self, from: Moment) -> Moment {
         let mass = self.stream.exponential(1.0);
         let boosted = self.boost_until.since(from).as_secs_f64();
-        let fast = self.rate * BOOST;
+        let fast = self.rate * self.boost;
         let gap = if mass <= boosted * fast {
             mass / fast
         } else {
@@ -79,7 +88,7 @@ mod tests {
     fn a_new_circuit_ticks_twice_as_fast_at_first() {
         let (mut young, mut old) = (0, 0);
         for seed in 0..200u8 {
-            let mut pace = Pace::new(Stream::from_seed([seed; 32]), 1.0, Moment(0));
+            let mut pace = Pace::new(Stream::from_seed([seed; 32]), 1.0, 2.0, Moment(0));
             young += ticks(&mut pace, 0.0, 15.0);
             old += ticks(&mut pace, 15.0, 30.0);
         }
@@ -90,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_asleep_does_not_catch_up() {
-        let mut pace = Pace::new(Stream::from_seed([1; 32]), 10.0, Moment(0));
+        let mut pace = Pace::new(Stream::from_seed([1; 32]), 10.0, 2.0, Moment(0));
         let late = Moment(0).after_seconds(100.0);
         let burst = (0..1000).take_while(|_| pace.tick(late)).count();
         assert!(burst <= 2, "{burst} ticks at once");

@@ -19,17 +19,17 @@ use crate::wire::peer::Peer;
 use crate::wire::size::PARCEL;
 use crate::wire::time::Moment;
 
-/// Seconds over which the first spurs of a circuit are spread.
-fn first_within(class: Class) -> f64 {
+/// Seconds between the births of a young circuit's spurs, slot after slot, so that a contact that begins to wait soon after a start is
+/// reached in seconds; each such spur lives for one turn through the slots. Always, whoever waits. A spur of `normal` takes about 4 s until
+/// it is open, one of `fast` 1 s.
+fn young_step(class: Class) -> f64 {
     match class {
-        Class::Fast => 10.0,
-        Class::Normal => 30.0,
+        Class::Fast => 1.5,
+        Class::Normal => 5.0,
     }
 }
-/// Mean life in seconds of the spurs born in a circuit's first `YOUNG_SECONDS`: a contact that begins to wait soon after a start is
-/// reached in seconds. Always, whoever waits.
-const YOUNG_LIFE: f64 = 15.0;
-const YOUNG_SECONDS: f64 = 90.0;
+/// How long a circuit is young in this sense: births of the first so many steps.
+const YOUNG_STEPS: f64 = 20.0;
 /// No delivery starts so shortly before a spur's end: seconds for the circuit, cells for the spur's own queue.
 const LAST_CALL_SECONDS: f64 = 1.5;
 const LAST_CALL_GAPS: f64 = 3.0;
@@ -94,51 +94,53 @@ impl Spurs {
 
     /// When each slot's first spur is born. Asked once, when the circuit is ready.
     pub fn births(&mut self, now: Moment) -> [Moment; SPUR_SLOTS as usize] {
-        let within = first_within(self.class);
-        self.young_until = now.after_seconds(YOUNG_SECONDS);
-        std::array::from_fn(|n| now.after_seconds(self.slots[n].clock.unit() * within))
+        let step = young_step(self.class);
+        self.young_until = now.after_seconds(YOUNG_STEPS * step);
+        std::array::from_fn(|n| now.after_seconds(n as f64 * step))
     }
 
     /// A slot's spur is over; another is born. Gives the moment of its end.
     pub fn birth(&mut self, now: Moment, slot: u8, pool: &Pool, wanted: &[SpurTarget]) -> Moment {
-        let served: BTreeSet<ContactTag> = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(n, held)| {
-                *n != usize::from(slot) && held.ends > now.after_seconds(OVERLAP_SECONDS)
-            })
-            .filter_map(|(_, held)| held.spur.as_ref())
-            // A spur that failed serves nobody, though its slot waits for its clock.
-            .filter(|spur| !matches!(spur.state, State::Failed))
-            .filter_map(|spur| spur.contact.as_ref().map(|(tag, _)| *tag))
-            .collect();
-        let mean = if now < self.young_until {
-            YOUNG_LIFE
-        } else {
-            self.class.spur_life()
+        let others = || {
+            let held = self.slots.iter().enumerate();
+            held.filter(|(n, _)| *n != usize::from(slot))
+                .filter_map(|(_, held)| Some((held.spur.as_ref()?, held.ends)))
+                // A spur that failed serves nobody, though its slot waits for its clock.
+                .filter(|(spur, _)| !matches!(spur.state, State::Failed))
+                .filter_map(|(spur, ends)| Some((spur.contact.as_ref()?.0, ends)))
         };
+        let has_one: BTreeSet<ContactTag> = others().map(|(contact, _)| contact).collect();
+        let served: BTreeSet<ContactTag> = others()
+            .filter(|(_, ends)| *ends > now.after_seconds(OVERLAP_SECONDS))
+            .map(|(contact, _)| contact)
+            .collect();
+        let young = now < self.young_until;
         let Some(slot) = self.slots.get_mut(usize::from(slot)) else {
             return Moment::NEVER;
         };
         // Drawn in any case, so that a waiting contact shifts nothing.
-        let life = slot.clock.exponential(mean).max(SHORTEST_LIFE);
+        let drawn = slot.clock.exponential(self.class.spur_life());
+        let life = if young {
+            f64::from(SPUR_SLOTS) * young_step(self.class)
+        } else {
+            drawn.max(SHORTEST_LIFE)
+        };
         let random = pool.random(&mut slot.clock);
         let throwaway = Ephemeral::generate(&mut self.crypto);
-        let real = wanted
-            .iter()
-            .filter(|target| !served.contains(&target.contact))
-            .find_map(|target| {
-                let sealer =
-                    CookieSealer::new(&throwaway, &target.cookie_key, target.credential).ok()?;
-                Some((
-                    Peer {
-                        node: target.node,
-                        addr: target.addr,
-                    },
-                    Some((target.contact, sealer)),
-                ))
-            });
+        // Whoever has none comes before whoever needs the next.
+        let without = wanted.iter().filter(|w| !has_one.contains(&w.contact));
+        let ending = wanted.iter().filter(|w| !served.contains(&w.contact));
+        let real = without.chain(ending).find_map(|target| {
+            let sealer =
+                CookieSealer::new(&throwaway, &target.cookie_key, target.credential).ok()?;
+            Some((
+                Peer {
+                    node: target.node,
+                    addr: target.addr,
+                },
+                Some((target.contact, sealer)),
+            ))
+        });
         slot.spur = real
             .or(random.map(|peer| (peer, None)))
             .map(|(target, contact)| Spur {
@@ -348,6 +350,44 @@ mod tests {
         assert_eq!(spurs.up().collect::<Vec<_>>(), [target.contact]);
         assert!(
             matches!(spurs.deliver(Moment(0), target.contact, parcel), Some(OutboundForward::Deliver { slot: s, .. }) if s == slot)
+        );
+    }
+
+    #[test]
+    fn a_young_circuit_bears_a_spur_at_every_step_and_serves_whoever_has_none_first() {
+        let (mut spurs, pool, target, mut random) = bench();
+        let other = SpurTarget {
+            contact: ContactTag(6),
+            node: NodeKey::generate(&mut random).id(),
+            ..target.clone()
+        };
+        let wanted = [target, other];
+        let mut births: BTreeSet<(Moment, u8)> = spurs
+            .births(Moment(0))
+            .into_iter()
+            .zip(0..SPUR_SLOTS)
+            .collect();
+        let mut served = Vec::new();
+        let mut moments = Vec::new();
+        while let Some((at, slot)) = births.pop_first()
+            && at < Moment(0).after_seconds(20.0)
+        {
+            births.insert((spurs.birth(at, slot, &pool, &wanted), slot));
+            served.push(spurs.contact(slot).map(|contact| contact.0));
+            moments.push(at);
+        }
+        let step = young_step(Class::Fast);
+        assert!(
+            moments
+                .windows(2)
+                .all(|two| (two[1].since(two[0]).as_secs_f64() - step).abs() < 1e-3)
+        );
+        assert_eq!(served[..4], [Some(5), Some(6), Some(5), Some(5)]);
+        // At any time after the first two births each has at least one of the last four.
+        assert!(
+            served
+                .windows(4)
+                .all(|four| four.contains(&Some(5)) && four.contains(&Some(6)))
         );
     }
 }

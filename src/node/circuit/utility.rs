@@ -1,8 +1,8 @@
-//! The utility clock: each tick of the utility circuit carries one query of a fixed mix of FIND, GET and PUT.
+//! The utility clock: each tick of the utility circuit carries one query of a fixed mix, look-up and publication in turn.
 //!
-//! A person's look-up or publication waits for ticks of its kind. Where none waits, a look-up of a random key or a publication of
-//! nobody's descriptor goes on, step by step through the same code; answers to both fill the pool. The circuit's end sees neither kind
-//! nor key. Not here: the seals (`seal`), the far end (`forward`), and the store that answers (`node::dht`).
+//! There is always one of each under way. Where the person has none, a look-up of a random key or a publication of nobody's descriptor
+//! goes on, step by step through the same code and at the same pace; answers to both fill the pool. The circuit's end sees neither kind
+//! nor key, and whoever keeps values cannot tell by the pace of the questions which of the two kinds of people asks. Not here: the seals (`seal`), the far end (`forward`), and the store that answers (`node::dht`).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,10 +21,34 @@ use crate::wire::query::{Answer, Request};
 use crate::wire::size::{POINT, SEALED, VALUE};
 use crate::wire::time::{Moment, Now, UnixMs};
 
-/// The mix, in order, for ever. Publishing needs six PUTs, looking up two or three FINDs and two to six GETs: equal shares serve both.
-const MIX: [Kind; 3] = [Kind::Find, Kind::Get, Kind::Put];
+/// Whose turn it is, for ever. A tick that its own kind has nothing for (its question is on its way) goes to the other. The mix is one of
+/// operations and not of single queries: with FIND, GET and PUT in turn each operation waited most of its time for ticks of the other kinds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    LookUp,
+    Publication,
+}
+
+impl Turn {
+    fn other(self) -> Turn {
+        match self {
+            Turn::LookUp => Turn::Publication,
+            Turn::Publication => Turn::LookUp,
+        }
+    }
+
+    fn is_for(self, operation: &Operation) -> bool {
+        operation.publishes() == (self == Turn::Publication)
+    }
+}
+
 /// A person's operations that wait or run; one more is refused and answered as failed.
 const MAX_OPERATIONS: usize = 64;
+/// Seconds for which the way to a key counts as known, so that who looks again because a friend has just started, or publishes where she
+/// looked, needs no FINDs. Not longer, because nodes come and go.
+const WAY_SECONDS: f64 = 20.0;
+/// Keys whose way is remembered; the oldest is forgotten.
+const MAX_WAYS: usize = 32;
 /// Queries on their way; at 6/s and 16 s patience a hundred. One more is not sent, the tick carries a dummy.
 const MAX_ON_THEIR_WAY: usize = 128;
 
@@ -37,6 +61,8 @@ enum Owner {
     Nobody,
 }
 
+type Chosen = (Owner, Kind, Peer, Request, Half);
+
 struct OnItsWay {
     asked: Asked,
     owner: Owner,
@@ -47,7 +73,7 @@ struct OnItsWay {
 }
 
 pub(super) struct Utility {
-    turn: usize,
+    turn: Turn,
     real: BTreeMap<u64, Operation>,
     /// In the order they came.
     order: VecDeque<u64>,
@@ -55,6 +81,8 @@ pub(super) struct Utility {
     cover_publish: Option<(u64, Operation)>,
     covers: u64,
     on_their_way: BTreeMap<[u8; POINT], OnItsWay>,
+    /// Keys of real operations whose closest nodes are in the pool, and until when that is believed.
+    ways: VecDeque<(Position, Moment)>,
     /// Keys and targets of covers.
     cover: Stream,
     crypto: Stream,
@@ -64,30 +92,44 @@ pub(super) struct Utility {
 impl Utility {
     pub fn new(cover: Stream, crypto: Stream) -> Utility {
         Utility {
-            turn: 0,
+            turn: Turn::LookUp,
             real: BTreeMap::new(),
             order: VecDeque::new(),
             cover_fetch: None,
             cover_publish: None,
             covers: 0,
             on_their_way: BTreeMap::new(),
+            ways: VecDeque::new(),
             cover,
             crypto,
             events: VecDeque::new(),
         }
     }
 
-    pub fn fetch(&mut self, id: u64, key: [u8; 32]) {
-        self.add(
-            id,
-            Operation::new(Position(key), Goal::Fetch),
-            PersonEvent::Fetched { id, value: None },
-        );
+    pub fn fetch(&mut self, now: Now, id: u64, key: [u8; 32]) {
+        let way = self.knows_the_way(now.at, Position(key));
+        let operation = Operation::new(Position(key), Goal::Fetch, way);
+        self.add(id, operation, PersonEvent::Fetched { id, value: None });
     }
 
-    pub fn publish(&mut self, id: u64, key: [u8; 32], value: Box<[u8; VALUE]>) {
-        let operation = Operation::new(Position(key), Goal::Publish(value));
+    pub fn publish(&mut self, now: Now, id: u64, key: [u8; 32], value: Box<[u8; VALUE]>) {
+        let way = self.knows_the_way(now.at, Position(key));
+        let operation = Operation::new(Position(key), Goal::Publish(value), way);
         self.add(id, operation, PersonEvent::Published { id, copies: 0 });
+    }
+
+    fn knows_the_way(&self, now: Moment, key: Position) -> bool {
+        self.ways
+            .iter()
+            .any(|(to, until)| *to == key && now < *until)
+    }
+
+    fn remember_the_way(&mut self, now: Moment, key: Position) {
+        self.ways.retain(|(to, until)| *to != key && now < *until);
+        if self.ways.len() >= MAX_WAYS {
+            self.ways.pop_front();
+        }
+        self.ways.push_back((key, now.after_seconds(WAY_SECONDS)));
     }
 
     fn add(&mut self, id: u64, operation: Operation, refused: PersonEvent) {
@@ -107,13 +149,16 @@ impl Utility {
     pub fn next(&mut self, now: Now, lan: bool, pool: &mut Pool, patience: f64) -> UtilityForward {
         self.overdue(now, pool);
         self.keep_cover(now.unix);
-        let kind = MIX[self.turn % MIX.len()];
-        self.turn = (self.turn + 1) % MIX.len();
+        let turn = self.turn;
+        self.turn = turn.other();
         // Drawn in any case, so that a waiting operation shifts nothing.
         let random_key = Position(self.cover.bytes());
         let random_query: [u8; 8] = self.cover.bytes();
-        let Some((owner, to, request, half)) = self.choose(kind, pool, random_key, random_query)
-        else {
+        let chosen = self
+            .choose(turn, pool)
+            .or_else(|| self.choose(turn.other(), pool))
+            .or_else(|| anybody(turn, pool, random_key, random_query));
+        let Some((owner, kind, to, request, half)) = chosen else {
             return UtilityForward::Dummy;
         };
         if self.on_their_way.len() >= MAX_ON_THEIR_WAY {
@@ -144,44 +189,23 @@ impl Utility {
         }
     }
 
-    /// A real query of this kind if one waits, else the cover's, else a question about a random key.
-    fn choose(
-        &mut self,
-        kind: Kind,
-        pool: &Pool,
-        random_key: Position,
-        random_query: [u8; 8],
-    ) -> Option<(Owner, Peer, Request, Half)> {
+    /// What the person's operations of this turn, or else its cover, want to ask next.
+    fn choose(&mut self, turn: Turn, pool: &Pool) -> Option<Chosen> {
         for id in &self.order {
-            if let Some((to, request, half)) = self
-                .real
-                .get_mut(id)
-                .and_then(|op| op.next(kind, pool, &mut self.crypto))
+            if let Some(operation) = self.real.get_mut(id)
+                && turn.is_for(operation)
+                && let Some((kind, to, request, half)) = operation.next(pool, &mut self.crypto)
             {
-                return Some((Owner::Real(*id), to, request, half));
+                return Some((Owner::Real(*id), kind, to, request, half));
             }
         }
-        for (id, cover) in [&mut self.cover_fetch, &mut self.cover_publish]
-            .into_iter()
-            .flatten()
-        {
-            if let Some((to, request, half)) = cover.next(kind, pool, &mut self.crypto) {
-                return Some((Owner::Cover(*id), to, request, half));
-            }
-        }
-        let (to, _) = *pool.closest(&random_key, 1, |_| true).first()?;
-        let request = match kind {
-            Kind::Find => Request::Find {
-                query: random_query,
-                key: random_key.0,
-            },
-            Kind::Get | Kind::Put => Request::Get {
-                query: random_query,
-                key: random_key.0,
-                index: random_query[0] & 1,
-            },
+        let cover = match turn {
+            Turn::LookUp => &mut self.cover_fetch,
+            Turn::Publication => &mut self.cover_publish,
         };
-        Some((Owner::Nobody, to, request, Half::First))
+        let (id, operation) = cover.as_mut()?;
+        let (kind, to, request, half) = operation.next(pool, &mut self.crypto)?;
+        Some((Owner::Cover(*id), kind, to, request, half))
     }
 
     fn keep_cover(&mut self, unix: UnixMs) {
@@ -189,13 +213,16 @@ impl Utility {
             self.covers += 1;
             self.cover_fetch = Some((
                 self.covers,
-                Operation::new(Position(self.cover.bytes()), Goal::Fetch),
+                Operation::new(Position(self.cover.bytes()), Goal::Fetch, false),
             ));
         }
         if self.cover_publish.is_none() {
             self.covers += 1;
             let (key, value) = nobodys_descriptor(&mut self.cover, unix);
-            self.cover_publish = Some((self.covers, Operation::new(key, Goal::Publish(value))));
+            self.cover_publish = Some((
+                self.covers,
+                Operation::new(key, Goal::Publish(value), false),
+            ));
         }
     }
 
@@ -262,6 +289,12 @@ impl Utility {
         let found = super::operation::learn(&answer, now.unix, lan, pool);
         if let Some(operation) = self.operation(way.owner) {
             operation.answered(way.kind, &way.to.node, way.half, &answer, &found);
+            if way.kind == Kind::Find && operation.knows_the_way() {
+                let key = operation.key();
+                if let Owner::Real(_) = way.owner {
+                    self.remember_the_way(now.at, key);
+                }
+            }
         }
         self.settle(way.owner);
     }
@@ -296,6 +329,29 @@ impl Utility {
             }
         }
     }
+}
+
+/// A question about a random key, where neither operation has one to ask.
+fn anybody(turn: Turn, pool: &Pool, random_key: Position, random_query: [u8; 8]) -> Option<Chosen> {
+    let (to, _) = *pool.closest(&random_key, 1, |_| true).first()?;
+    let (kind, request) = match turn {
+        Turn::LookUp => (
+            Kind::Find,
+            Request::Find {
+                query: random_query,
+                key: random_key.0,
+            },
+        ),
+        Turn::Publication => (
+            Kind::Get,
+            Request::Get {
+                query: random_query,
+                key: random_key.0,
+                index: random_query[0] & 1,
+            },
+        ),
+    };
+    Some((Owner::Nobody, kind, to, request, Half::First))
 }
 
 /// A descriptor of an account that does not exist: valid to every keeper, empty to everybody.
