@@ -49,6 +49,8 @@ pub struct Publisher {
     failures: u32,
     day: u32,
     revision: u64,
+    /// Whether the way to the own place was asked for.
+    looked: bool,
 }
 
 impl Publisher {
@@ -60,6 +62,7 @@ impl Publisher {
             failures: 0,
             day,
             revision: 0,
+            looked: false,
         }
     }
 
@@ -108,6 +111,14 @@ impl Publisher {
         if self.pending.is_some_and(|(_, until)| until <= now.at) {
             self.pending = None;
             self.retry(now);
+        }
+        if !self.looked {
+            // Nothing is expected there. But the node then knows the way to it by the time there is something to publish.
+            self.looked = true;
+            let id = *next_id;
+            *next_id += 1;
+            let key = place_of(&desk.id, day);
+            desk.node(NodeCommand::Fetch { id, key });
         }
         if self.next > now.at || self.points.is_empty() {
             return;
