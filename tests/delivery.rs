@@ -118,6 +118,67 @@ fn a_contact_that_only_one_side_holds_is_asked_like_a_strangers() {
     assert_eq!(world.state(bob, carol), None);
 }
 
+/// A calm world in which 1 has two ways to 0: a spur of its own, and the handle of the spur by which 0 talks.
+fn two_ways(seed: u8) -> World {
+    let mut world = World::new(seed, 2, CALM);
+    world.befriend(0, 1);
+    world.send(0, 1, "hello");
+    world.send(1, 0, "one");
+    assert!(world.run_until(60.0, |w| w.all_delivered(0, 1) && w.all_delivered(1, 0)));
+    world.run(30.0);
+    world
+}
+
+#[test]
+fn a_parcel_that_one_way_refuses_takes_the_other_at_once() {
+    for full_spurs in [true, false] {
+        let mut world = two_ways(79);
+        if full_spurs {
+            // What takes two tries is answered along the spur, and that is preferred then.
+            world.lose_next = 1;
+            world.send(1, 0, "two");
+            assert!(world.run_until(10.0, |w| w.said(0, 1, false).len() == 2));
+            world.run(1.0);
+        } else {
+            world.send(1, 0, "two");
+        }
+        world.full_spurs = full_spurs;
+        world.dead_handles = !full_spurs;
+        for i in 0..4 {
+            world.send(1, 0, &format!("text {i}"));
+        }
+        world.run(0.5);
+        let said = world.said(0, 1, false);
+        assert_eq!(said.len(), 6, "full spurs: {full_spurs}, {said:?}");
+        assert!(world.refused >= 4, "one way refused them");
+    }
+}
+
+#[test]
+fn what_no_way_takes_waits_without_haste_and_leaves_when_one_opens() {
+    let mut world = two_ways(80);
+    world.full_spurs = true;
+    world.dead_handles = true;
+    world.send(1, 0, "two");
+    world.run(20.0);
+    assert!(!world.all_delivered(1, 0));
+    assert!(world.refused < 60, "{} refusals", world.refused);
+    world.full_spurs = false;
+    world.run(2.0);
+    assert_eq!(world.said(0, 1, false), ["one", "two"]);
+}
+
+#[test]
+fn texts_leave_a_dead_handle_that_nobody_reports_dead() {
+    let mut world = two_ways(81);
+    world.end_spurs(0, 300.0);
+    for i in 0..20 {
+        world.send(1, 0, &format!("text {i}"));
+        world.run(8.0);
+        assert_eq!(world.said(0, 1, false).len(), i + 2, "text {i}");
+    }
+}
+
 #[test]
 fn a_first_parcel_that_is_lost_leaves_again_after_two_seconds() {
     let mut world = World::new(72, 2, CALM);

@@ -64,6 +64,8 @@ pub struct Talk {
     pub last_receipt: Moment,
     /// Receipts sent in a session in which nothing was heard yet.
     pub unheard_receipts: u32,
+    /// Second copies that came since something new did: our receipt was lost, and the next takes the other way.
+    pub copies: u32,
     /// Something opened in the current session.
     pub heard_in_session: bool,
     /// When something opened last; the start of the run before that.
@@ -95,6 +97,7 @@ impl Talk {
             receipt_due: None,
             last_receipt: Moment(0),
             unheard_receipts: 0,
+            copies: 0,
             heard_in_session: false,
             heard: now,
             verified: false,

@@ -9,10 +9,11 @@ use super::FIRST_PARCEL_VERSION;
 use super::contact::{Contact, outgoing_row};
 use super::desk::Desk;
 use super::persistence::{Change, Persistence, StoreError};
-use super::reach::{ReachedBy, Way};
+use super::reach::ReachedBy;
 use super::session::{Copies, Start, current_row};
 use super::view::{ChatEvent, ContactState, Delivery};
 use crate::crypto::session::{OFFER, SessionStart};
+use crate::node::person::Way;
 use crate::wire::parcel::{Body, Receipt};
 use crate::wire::size::PARCEL;
 use crate::wire::time::Moment;
@@ -146,6 +147,31 @@ impl Contact {
         }
     }
 
+    /// A parcel could not leave: it takes the other way at once, or is tried again.
+    pub fn not_sent<P: Persistence>(
+        &mut self,
+        desk: &mut Desk<P>,
+        way: Way,
+        parcel: Box<[u8; PARCEL]>,
+        now: Moment,
+    ) {
+        let other = self.reach.refused(way, now);
+        if let Some(start) = &mut self.sessions.start
+            && start.parcel == parcel
+        {
+            if other.is_some() {
+                start.due = now;
+            }
+            return;
+        }
+        match other {
+            Some(other) if self.is_open() && desk.all_erased() => {
+                desk.send(other.way(self.tag), parcel)
+            }
+            _ => self.outbox.not_sent(&parcel, now),
+        }
+    }
+
     fn serve_start<P: Persistence>(&mut self, desk: &mut Desk<P>, now: Moment) {
         if self.wants_start(now) {
             let mut payload = [0; OFFER];
@@ -211,6 +237,7 @@ impl Contact {
         let mut sealed_any = false;
         if !self.talk.rekey {
             let state = self.face.state;
+            let two_tries = self.outbox.patience(1) + self.outbox.patience(2);
             for item in self.outbox.window(|kind| Contact::may_leave(state, kind)) {
                 if item.due > now {
                     continue;
@@ -254,6 +281,9 @@ impl Contact {
                         item.sealed.insert(Box::new(parcel)).clone()
                     }
                 };
+                if by != ReachedBy::Spur {
+                    self.reach.handle_used(now, two_tries);
+                }
                 leaving.push((by.way(self.tag), parcel));
             }
         }
@@ -268,7 +298,9 @@ impl Contact {
             }
         }
         if owed_receipt.is_some_and(|due| due <= now)
-            && let Some((by, _)) = self.reach.way(now, self.talk.unheard_receipts)
+            && let Some((by, _)) = self
+                .reach
+                .way(now, self.talk.unheard_receipts.max(self.talk.copies))
         {
             draft.head.receipts = draft.head.receipts.saturating_add(1);
             let receipt = Receipt {

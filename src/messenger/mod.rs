@@ -44,7 +44,7 @@ use view::{ChatEvent, ContactState};
 use crate::crypto::id::AccountId;
 use crate::crypto::keys::AccountKey;
 use crate::crypto::random::Stream;
-use crate::node::person::{ContactTag, NodeCommand, PersonEvent, ReplyHandle, SpurTarget};
+use crate::node::person::{ContactTag, NodeCommand, PersonEvent, ReplyHandle, SpurTarget, Way};
 use crate::wire::introduction;
 use crate::wire::parcel::{Body, REQUEST_NAME};
 use crate::wire::time::{Moment, Now};
@@ -341,8 +341,16 @@ impl<P: Persistence> Messenger<P> {
             }
             PersonEvent::Fetched { id, value } => self.fetched(now, id, value),
             PersonEvent::Published { id, copies } => self.publisher.published(id, copies, now),
-            // What could not leave is sent again when its patience ends.
-            PersonEvent::NotSent => {}
+            PersonEvent::NotSent { way, parcel } => {
+                let account = match way {
+                    Way::Spur(contact) => self.tags.get(&contact),
+                    Way::Handle(handle) => self.handles.get(&handle),
+                };
+                if let Some(contact) = account.and_then(|of| self.contacts.get_mut(of)) {
+                    self.touched.insert(contact.account);
+                    contact.not_sent(&mut self.desk, way, parcel, now.at);
+                }
+            }
         }
         self.settle(now);
     }

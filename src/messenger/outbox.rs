@@ -24,6 +24,8 @@ const LEAST_RESEND: f64 = 2.0;
 const LONGEST_KEPT: f64 = 15.0;
 /// Longest: a contact that comes back is found again within this time.
 const LAST_RESEND: f64 = 60.0;
+/// Seconds until something is tried again that found no way although one seemed open.
+const NO_WAY: f64 = 1.0;
 /// Each try waits this much longer.
 const GROWTH: f64 = 1.6;
 
@@ -327,6 +329,15 @@ impl Outbox {
         }
     }
 
+    /// There was no way for this parcel after all: that was no try.
+    pub fn not_sent(&mut self, parcel: &[u8; PARCEL], now: Moment) {
+        let sent = self.items.iter_mut().take(WINDOW);
+        for item in sent.filter(|item| item.sealed.as_deref() == Some(parcel)) {
+            item.tries = item.tries.saturating_sub(1);
+            item.due = now.after_seconds(NO_WAY);
+        }
+    }
+
     /// The store refused what was sealed just now: (sequence, whether it was the first time).
     pub fn forget_sealed(&mut self, sealed: &[(u32, bool)]) {
         for item in self.items.iter_mut().take(WINDOW) {
@@ -340,10 +351,10 @@ impl Outbox {
         }
     }
 
-    /// A new way is open: what left some time ago leaves again at once.
+    /// A new way is open: what found none, or left some time ago, leaves at once.
     pub fn hurry(&mut self, now: Moment) {
         for item in self.items.iter_mut().take(WINDOW) {
-            if item.tries > 0 && now.since(item.last) > Duration::from_secs(3) {
+            if item.tries == 0 || now.since(item.last) > Duration::from_secs(3) {
                 item.due = now;
             }
         }

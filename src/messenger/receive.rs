@@ -91,6 +91,7 @@ impl<P: Persistence> Messenger<P> {
             };
             if let Some(in_sequence) = contact.sessions.opened_before(&id) {
                 if in_sequence && contact.sessions.current.is_some() {
+                    contact.talk.copies = contact.talk.copies.wrapping_add(1);
                     contact.owe_receipt(now.at);
                 }
                 return;
@@ -453,6 +454,7 @@ impl<P: Persistence> Messenger<P> {
         let talk = &mut contact.talk;
         talk.heard_in_session = true;
         talk.unheard_receipts = 0;
+        talk.copies = 0;
         talk.unopened = 0;
         talk.renewals = 0;
         talk.verified |= after.verified;

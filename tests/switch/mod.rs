@@ -12,7 +12,7 @@ use paratox::messenger::persistence::{Batch, Change, Persistence};
 use paratox::messenger::view::{ChatEvent, ContactState, ContactView, Delivery, MessageView};
 use paratox::messenger::{Command, CommandError, Messenger, MessengerOutput, Reply};
 use paratox::node::person::{
-    ContactTag, IntroPoint, NodeCommand, PersonEvent, ReplyHandle, SpurTarget,
+    ContactTag, IntroPoint, NodeCommand, PersonEvent, ReplyHandle, SpurTarget, Way,
 };
 use paratox::wire::time::{Moment, Now, UnixMs};
 
@@ -82,6 +82,12 @@ pub struct World {
     pub fetches: Vec<[u8; 32]>,
     /// Intro points know no token and no cookie.
     pub refuse_credentials: bool,
+    /// Queues of spurs take nothing.
+    pub full_spurs: bool,
+    /// Own circuits that handles belong to are gone.
+    pub dead_handles: bool,
+    /// Parcels that were not sent.
+    pub refused: u32,
     /// So many of the next parcels are lost.
     pub lose_next: u32,
     values: BTreeMap<[u8; 32], Box<[u8; 568]>>,
@@ -103,6 +109,9 @@ impl World {
             watch_texts: false,
             fetches: Vec::new(),
             refuse_credentials: false,
+            full_spurs: false,
+            dead_handles: false,
+            refused: 0,
             lose_next: 0,
             values: BTreeMap::new(),
             queue: BTreeMap::new(),
@@ -256,6 +265,11 @@ impl World {
             .insert((self.at.after_seconds(seconds).0, self.count), due);
     }
 
+    fn refuse(&mut self, person: usize, way: Way, parcel: Box<[u8; 400]>) {
+        self.refused += 1;
+        self.later(0.0, person, PersonEvent::NotSent { way, parcel });
+    }
+
     fn record(&mut self, from: usize, parcel: Box<[u8; 400]>) {
         self.recorded.push((from, parcel));
         self.recorded_at.push(self.at);
@@ -355,12 +369,16 @@ impl World {
                 self.people[person].spurs = kept;
             }
             NodeCommand::SendSpur { contact, parcel } => {
+                if self.full_spurs {
+                    self.refuse(person, Way::Spur(contact), parcel);
+                    return;
+                }
                 let Some(spur) = self.people[person].spurs.get(&contact) else {
-                    self.later(0.0, person, PersonEvent::NotSent);
+                    self.refuse(person, Way::Spur(contact), parcel);
                     return;
                 };
                 let Some((owner, handle)) = spur.up else {
-                    self.later(0.0, person, PersonEvent::NotSent);
+                    self.refuse(person, Way::Spur(contact), parcel);
                     return;
                 };
                 let credential = spur.target.credential;
@@ -378,6 +396,10 @@ impl World {
                 }
             }
             NodeCommand::SendReply { handle, parcel } => {
+                if self.dead_handles {
+                    self.refuse(person, Way::Handle(handle), parcel);
+                    return;
+                }
                 let back = self.people.iter().enumerate().find_map(|(i, p)| {
                     p.spurs
                         .iter()
@@ -644,6 +666,28 @@ impl World {
             }
         }
         self.drain(person);
+    }
+
+    /// The spurs of `person` end and come back after `seconds`; nobody tells the other side that their handles are dead.
+    pub fn end_spurs(&mut self, person: usize, seconds: f64) {
+        let place = &mut self.people[person];
+        let run = place.run;
+        let up = place.spurs.iter_mut().filter(|(_, spur)| spur.up.is_some());
+        let contacts: Vec<ContactTag> = up
+            .map(|(contact, spur)| {
+                spur.up = None;
+                *contact
+            })
+            .collect();
+        for contact in contacts {
+            self.later(0.0, person, PersonEvent::SpurDown { contact });
+            let due = Due::SpurUp {
+                person,
+                run,
+                contact,
+            };
+            self.put(seconds, due);
+        }
     }
 
     /// A parcel arrives at `person` along a spur of nobody.
