@@ -22,10 +22,12 @@ use crate::wire::time::Moment;
 const RECEIPT_GAP: Duration = Duration::from_millis(1500);
 /// The answer to a first parcel is waited for this long before we start a session ourselves.
 const OFFER_PATIENCE: Duration = Duration::from_secs(60);
-/// A parcel that left so often over so long without an acknowledgement opens under nothing at the other side: the session is lost
-/// there, or its key gave way to newer ones.
+/// A parcel that left so often over so long without an acknowledgement, while nothing of theirs came, opens under nothing at the other
+/// side: the session is lost there.
 const LOST_TRIES: u32 = 6;
 const LOST_AFTER: Duration = Duration::from_secs(45);
+/// One that left so often although they are heard has lost its key to newer ones.
+const GONE_TRIES: u32 = 12;
 /// So many parcels of theirs that open under nothing, for `UNOPENED_AFTER`, say the same.
 const UNOPENED: u32 = 4;
 const UNOPENED_AFTER: Duration = Duration::from_secs(30);
@@ -125,7 +127,10 @@ impl Contact {
         let ignored = self
             .outbox
             .waiting(|kind| Contact::may_leave(state, kind))
-            .any(|item| item.tries >= LOST_TRIES && now.since(item.first) >= LOST_AFTER);
+            .any(|item| {
+                let often = item.tries >= LOST_TRIES && silent >= LOST_AFTER;
+                (often || item.tries >= GONE_TRIES) && now.since(item.first) >= LOST_AFTER
+            });
         ignored || (self.talk.unopened >= UNOPENED && silent >= UNOPENED_AFTER)
     }
 
