@@ -45,6 +45,7 @@ use crate::crypto::id::AccountId;
 use crate::crypto::keys::AccountKey;
 use crate::crypto::random::Stream;
 use crate::node::person::{ContactTag, NodeCommand, PersonEvent, ReplyHandle, SpurTarget, Way};
+use crate::wire::circuit::TOKENS;
 use crate::wire::introduction;
 use crate::wire::parcel::{Body, REQUEST_NAME};
 use crate::wire::time::{Moment, Now};
@@ -479,12 +480,14 @@ impl<P: Persistence> Messenger<P> {
         }
     }
 
-    /// Tokens of all contacts for yesterday, today and tomorrow, those heard last first.
+    /// Tokens of all contacts for yesterday, today and tomorrow, those heard last first; whoever has no place in a registration uses the
+    /// cookie. Also of those we asked: they show one as soon as they have accepted.
     fn give_tokens(&mut self, now: Now) {
         let mut order: Vec<&Contact> = self
             .contacts
             .values()
-            .filter(|c| c.face.state == ContactState::Accepted && !c.sessions.is_empty())
+            .filter(|c| matches!(c.face.state, ContactState::Accepted | ContactState::Asked))
+            .filter(|c| !c.sessions.is_empty())
             .collect();
         order.sort_by_key(|c| (std::cmp::Reverse(c.talk.heard), c.account));
         let today = now.unix.day();
@@ -503,7 +506,7 @@ impl<P: Persistence> Messenger<P> {
                 }
             }
         }
-        tokens.truncate(publish::TOKENS);
+        tokens.truncate(TOKENS);
         if tokens != self.tokens {
             self.tokens = tokens.clone();
             self.desk.node(NodeCommand::Tokens(tokens));

@@ -338,7 +338,7 @@ impl Circuits {
         self.own.publish(&mut self.base, id, key, value);
     }
 
-    /// Tokens that the own intro points take for contacts'; replaces the list given before (416 at most).
+    /// Tokens that the own intro points take for contacts'; replaces the list given before (`wire::circuit::TOKENS` at most).
     pub fn set_tokens(&mut self, tokens: &[[u8; 16]]) {
         self.own.set_tokens(tokens);
     }
