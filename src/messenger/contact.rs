@@ -20,7 +20,7 @@ use crate::crypto::secrecy::Secrecy;
 use crate::node::person::ContactTag;
 use crate::wire::codec::{Malformed, Reader, malformed};
 use crate::wire::parcel::{Body, Kind, RECEIPT_LINKS, START};
-use crate::wire::size::PARCEL;
+use crate::wire::size::{PARCEL, TEXT};
 use crate::wire::time::{Moment, Now, UnixMs};
 
 /// Name of the small value with the numbers that have no column.
@@ -389,18 +389,15 @@ pub fn accepted_row(account: &AccountId, name: &str, now: Now) -> ContactRow {
 
 /// An item found in the store; `previous` is the link of the one before it.
 pub fn restore_item(row: &OutgoingRow, previous: [u8; 8]) -> Item {
-    let body = Body::piece(
-        row.kind,
-        row.sequence,
-        0,
-        &previous,
-        &row.body.as_slice()[..row.body.as_slice().len().min(crate::wire::size::TEXT)],
-    );
+    // No row of ours is longer; one that is must not stop the program when it is sealed.
+    let text = row.body.as_slice();
+    let text = text.get(..TEXT).unwrap_or(text);
+    let body = Body::piece(row.kind, row.sequence, 0, &previous, text);
     Item {
         sequence: row.sequence,
         message: row.message,
         code: row.kind,
-        text: Zeroizing::new(row.body.as_slice().to_vec()),
+        text: Zeroizing::new(text.to_vec()),
         previous,
         link: body.link(),
         sealed: <[u8; PARCEL]>::try_from(row.parcel.as_slice())

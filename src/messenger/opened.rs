@@ -276,6 +276,7 @@ fn read_receipt<P: Persistence>(
             }
         }
         Standing::PeerLost => after.peer_lost = true,
+        Standing::Nonsense => {}
         Standing::WeLost { common } => {
             acknowledge(desk, contact, draft, after, common)?;
             after.acknowledged = None;
