@@ -209,3 +209,16 @@ fn a_profile_never_gets_a_second_account() {
     let random = paratox::crypto::random::Stream::from_seed([1; 32]);
     assert!(paratox::messenger::Messenger::create(store, "other", random, now).is_err());
 }
+
+#[test]
+fn whoever_was_asked_is_no_stranger_when_they_accept_after_a_while() {
+    let mut world = World::new(82, 2, CALM);
+    world.run(3.0);
+    world.add(0, 1, "may I?");
+    assert!(world.run_until(120.0, |w| w.state(1, 0) == Some(ContactState::Asking)));
+    world.run(10.0);
+    // The spur that brought the request is gone, and the answer needs one of its own.
+    world.end_spurs(0, 600.0);
+    world.accept(1, 0);
+    assert!(world.run_until(15.0, |w| w.state(0, 1) == Some(ContactState::Accepted)));
+}
