@@ -173,8 +173,9 @@ fn opened_by(stores: &mut [&mut Memory], parcels: &[[u8; 400]]) -> (usize, usize
                     let found = Key::from_bytes(window.try_into().expect("32 bytes"));
                     let of_chain = found.derive("ratchet message", b"");
                     for message in [found, of_chain] {
-                        let body = message.derive("ratchet body", &name);
                         for parcel in parcels {
+                            let context = [&name[..], &parcel[..12]].concat();
+                            let body = message.derive("ratchet body", &context);
                             let key = OneTimeKey::from(Key::from_bytes(*body.to_bytes()));
                             by_key +=
                                 usize::from(key.open(&parcel[..HEADER], &parcel[HEADER..]).is_ok());

@@ -28,8 +28,9 @@ pub const BODY: usize = 299;
 pub const SKIP: u32 = 1000;
 /// Keys of missing parcels that a session keeps: above it the oldest go, and their parcels never open.
 pub const STORED: usize = 2000;
-/// Chains before the current one whose missing parcels are waited for.
-pub const OLD_CHAINS: usize = 5;
+/// Chains before the current one whose missing parcels are waited for; chains that miss nothing are forgotten at once. Two who answer each
+/// other turn once in a round trip, and a parcel that is lost again and again is sent for up to 45 of them before its session counts as lost.
+pub const OLD_CHAINS: usize = 64;
 
 const HEADER_PLAIN: usize = Point::LEN + 4 + 4;
 const HEADER: usize = NONCE + HEADER_PLAIN + TAG;
@@ -71,7 +72,7 @@ pub struct Ratchet {
     next_receiving_header: Key,
     /// Length of the sending chain before this one.
     previous: u32,
-    /// Oldest first, at most [`OLD_CHAINS`].
+    /// Oldest first, at most [`OLD_CHAINS`], each with keys.
     old: VecDeque<OldChain>,
     /// Counts changes since this value was made, so that a step never overwrites a newer state.
     changes: u64,
@@ -206,7 +207,7 @@ impl Ratchet {
     }
 
     /// Changes nothing: the step holds the body and the state that follows. A parcel of another session is refused after at most
-    /// seven trials of its header.
+    /// `OLD_CHAINS` + 2 trials of its header.
     pub fn decrypt(
         &self,
         parcel: &[u8; PARCEL],
@@ -230,7 +231,8 @@ impl Ratchet {
         for (i, chain) in self.old.iter().enumerate() {
             if let Some(header) = self.open_header(&chain.header, parcel) {
                 let mut next = self.copy();
-                let message = next.old[i].skipped.remove(&header.number).ok_or(Rejected)?;
+                let old = next.old.get_mut(i).ok_or(Rejected)?;
+                let message = old.skipped.remove(&header.number).ok_or(Rejected)?;
                 return self.step(next, &message, parcel);
             }
         }
@@ -293,6 +295,7 @@ impl Ratchet {
                 header: chain.header,
                 skipped: chain.skipped,
             });
+            self.old.retain(|chain| !chain.skipped.is_empty());
             if self.old.len() > OLD_CHAINS {
                 self.old.pop_front();
             }
@@ -333,6 +336,7 @@ impl Ratchet {
                 stored -= 1;
             }
         }
+        self.old.retain(|chain| !chain.skipped.is_empty());
     }
 
     fn copy(&self) -> Ratchet {
@@ -459,7 +463,7 @@ impl Ratchet {
             out.extend_from_slice(&receiving.number.to_be_bytes());
             put_skipped(&mut out, &receiving.skipped);
         }
-        out.push(u8::try_from(self.old.len()).expect("there are at most five old chains"));
+        out.push(u8::try_from(self.old.len()).expect("64 old chains at most"));
         for chain in &self.old {
             out.extend_from_slice(chain.header.to_bytes().as_slice());
             put_skipped(&mut out, &chain.skipped);

@@ -20,7 +20,7 @@ use crate::crypto::secrecy::Secrecy;
 use crate::node::person::ContactTag;
 use crate::wire::codec::{Malformed, Reader, malformed};
 use crate::wire::parcel::{Body, Kind, RECEIPT_LINKS, START};
-use crate::wire::size::PARCEL;
+use crate::wire::size::{PARCEL, TEXT};
 use crate::wire::time::{Moment, Now, UnixMs};
 
 /// Name of the small value with the numbers that have no column.
@@ -64,6 +64,8 @@ pub struct Talk {
     pub last_receipt: Moment,
     /// Receipts sent in a session in which nothing was heard yet.
     pub unheard_receipts: u32,
+    /// Second copies that came since something new did: our receipt was lost, and the next takes the other way.
+    pub copies: u32,
     /// Something opened in the current session.
     pub heard_in_session: bool,
     /// When something opened last; the start of the run before that.
@@ -95,6 +97,7 @@ impl Talk {
             receipt_due: None,
             last_receipt: Moment(0),
             unheard_receipts: 0,
+            copies: 0,
             heard_in_session: false,
             heard: now,
             verified: false,
@@ -386,18 +389,15 @@ pub fn accepted_row(account: &AccountId, name: &str, now: Now) -> ContactRow {
 
 /// An item found in the store; `previous` is the link of the one before it.
 pub fn restore_item(row: &OutgoingRow, previous: [u8; 8]) -> Item {
-    let body = Body::piece(
-        row.kind,
-        row.sequence,
-        0,
-        &previous,
-        &row.body.as_slice()[..row.body.as_slice().len().min(crate::wire::size::TEXT)],
-    );
+    // No row of ours is longer; one that is must not stop the program when it is sealed.
+    let text = row.body.as_slice();
+    let text = text.get(..TEXT).unwrap_or(text);
+    let body = Body::piece(row.kind, row.sequence, 0, &previous, text);
     Item {
         sequence: row.sequence,
         message: row.message,
         code: row.kind,
-        text: Zeroizing::new(row.body.as_slice().to_vec()),
+        text: Zeroizing::new(text.to_vec()),
         previous,
         link: body.link(),
         sealed: <[u8; PARCEL]>::try_from(row.parcel.as_slice())

@@ -9,10 +9,11 @@ use super::FIRST_PARCEL_VERSION;
 use super::contact::{Contact, outgoing_row};
 use super::desk::Desk;
 use super::persistence::{Change, Persistence, StoreError};
-use super::reach::{ReachedBy, Way};
+use super::reach::ReachedBy;
 use super::session::{Copies, Start, current_row};
 use super::view::{ChatEvent, ContactState, Delivery};
 use crate::crypto::session::{OFFER, SessionStart};
+use crate::node::person::Way;
 use crate::wire::parcel::{Body, Receipt};
 use crate::wire::size::PARCEL;
 use crate::wire::time::Moment;
@@ -21,10 +22,12 @@ use crate::wire::time::Moment;
 const RECEIPT_GAP: Duration = Duration::from_millis(1500);
 /// The answer to a first parcel is waited for this long before we start a session ourselves.
 const OFFER_PATIENCE: Duration = Duration::from_secs(60);
-/// A parcel that left so often over so long without an acknowledgement opens under nothing at the other side: the session is lost
-/// there, or its key gave way to newer ones.
+/// A parcel that left so often over so long without an acknowledgement, while nothing of theirs came, opens under nothing at the other
+/// side: the session is lost there.
 const LOST_TRIES: u32 = 6;
 const LOST_AFTER: Duration = Duration::from_secs(45);
+/// One that left so often although they are heard has lost its key to newer ones.
+const GONE_TRIES: u32 = 12;
 /// So many parcels of theirs that open under nothing, for `UNOPENED_AFTER`, say the same.
 const UNOPENED: u32 = 4;
 const UNOPENED_AFTER: Duration = Duration::from_secs(30);
@@ -124,7 +127,10 @@ impl Contact {
         let ignored = self
             .outbox
             .waiting(|kind| Contact::may_leave(state, kind))
-            .any(|item| item.tries >= LOST_TRIES && now.since(item.first) >= LOST_AFTER);
+            .any(|item| {
+                let often = item.tries >= LOST_TRIES && silent >= LOST_AFTER;
+                (often || item.tries >= GONE_TRIES) && now.since(item.first) >= LOST_AFTER
+            });
         ignored || (self.talk.unopened >= UNOPENED && silent >= UNOPENED_AFTER)
     }
 
@@ -143,6 +149,31 @@ impl Contact {
         }
         if self.due(now) <= now {
             self.talk.stalled = now + STALL;
+        }
+    }
+
+    /// A parcel could not leave: it takes the other way at once, or is tried again.
+    pub fn not_sent<P: Persistence>(
+        &mut self,
+        desk: &mut Desk<P>,
+        way: Way,
+        parcel: Box<[u8; PARCEL]>,
+        now: Moment,
+    ) {
+        let other = self.reach.refused(way, now);
+        if let Some(start) = &mut self.sessions.start
+            && start.parcel == parcel
+        {
+            if other.is_some() {
+                start.due = now;
+            }
+            return;
+        }
+        match other {
+            Some(other) if self.is_open() && desk.all_erased() => {
+                desk.send(other.way(self.tag), parcel)
+            }
+            _ => self.outbox.not_sent(&parcel, now),
         }
     }
 
@@ -211,6 +242,7 @@ impl Contact {
         let mut sealed_any = false;
         if !self.talk.rekey {
             let state = self.face.state;
+            let two_tries = self.outbox.patience(1) + self.outbox.patience(2);
             for item in self.outbox.window(|kind| Contact::may_leave(state, kind)) {
                 if item.due > now {
                     continue;
@@ -254,6 +286,9 @@ impl Contact {
                         item.sealed.insert(Box::new(parcel)).clone()
                     }
                 };
+                if by != ReachedBy::Spur {
+                    self.reach.handle_used(now, two_tries);
+                }
                 leaving.push((by.way(self.tag), parcel));
             }
         }
@@ -268,7 +303,9 @@ impl Contact {
             }
         }
         if owed_receipt.is_some_and(|due| due <= now)
-            && let Some((by, _)) = self.reach.way(now, self.talk.unheard_receipts)
+            && let Some((by, _)) = self
+                .reach
+                .way(now, self.talk.unheard_receipts.max(self.talk.copies))
         {
             draft.head.receipts = draft.head.receipts.saturating_add(1);
             let receipt = Receipt {

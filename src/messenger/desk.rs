@@ -4,13 +4,12 @@ use std::collections::VecDeque;
 
 use super::contact::{Contact, Draft};
 use super::persistence::{Batch, Change, Persistence, StoreError};
-use super::reach::Way;
 use super::view::ChatEvent;
 use super::{MessengerOutput, view::ContactState};
 use crate::crypto::id::AccountId;
 use crate::crypto::keys::AccountKey;
 use crate::crypto::random::Stream;
-use crate::node::person::NodeCommand;
+use crate::node::person::{NodeCommand, Way};
 use crate::wire::size::PARCEL;
 
 pub struct Desk<P> {

@@ -24,6 +24,10 @@ const LEAST_RESEND: f64 = 2.0;
 const LONGEST_KEPT: f64 = 15.0;
 /// Longest: a contact that comes back is found again within this time.
 const LAST_RESEND: f64 = 60.0;
+/// The highest number that a receipt may name: one parcel a second for 68 years.
+const FARTHEST: u32 = 1 << 31;
+/// Seconds until something is tried again that found no way although one seemed open.
+const NO_WAY: f64 = 1.0;
 /// Each try waits this much longer.
 const GROWTH: f64 = 1.6;
 
@@ -134,6 +138,8 @@ pub enum Standing {
     PeerLost,
     /// They have more, or other things, than we know to have sent: our state was rolled back. Up to `common` the two agree.
     WeLost { common: u32 },
+    /// More than anybody ever sent: numbers that followed it would come to an end.
+    Nonsense,
 }
 
 /// One direction of a conversation, ours to them.
@@ -209,6 +215,9 @@ impl Outbox {
 
     /// Compares a receipt with what we know. `links`: of `have`, `have - 1` and so on.
     pub fn compare(&self, have: u32, links: &[Link]) -> Standing {
+        if have > FARTHEST {
+            return Standing::Nonsense;
+        }
         if have < self.head.peer_has {
             return Standing::PeerLost;
         }
@@ -327,6 +336,15 @@ impl Outbox {
         }
     }
 
+    /// There was no way for this parcel after all: that was no try.
+    pub fn not_sent(&mut self, parcel: &[u8; PARCEL], now: Moment) {
+        let sent = self.items.iter_mut().take(WINDOW);
+        for item in sent.filter(|item| item.sealed.as_deref() == Some(parcel)) {
+            item.tries = item.tries.saturating_sub(1);
+            item.due = now.after_seconds(NO_WAY);
+        }
+    }
+
     /// The store refused what was sealed just now: (sequence, whether it was the first time).
     pub fn forget_sealed(&mut self, sealed: &[(u32, bool)]) {
         for item in self.items.iter_mut().take(WINDOW) {
@@ -340,10 +358,10 @@ impl Outbox {
         }
     }
 
-    /// A new way is open: what left some time ago leaves again at once.
+    /// A new way is open: what found none, or left some time ago, leaves at once.
     pub fn hurry(&mut self, now: Moment) {
         for item in self.items.iter_mut().take(WINDOW) {
-            if item.tries > 0 && now.since(item.last) > Duration::from_secs(3) {
+            if item.tries == 0 || now.since(item.last) > Duration::from_secs(3) {
                 item.due = now;
             }
         }
@@ -423,6 +441,16 @@ mod tests {
         ours.acknowledge(2, Moment(0));
         assert_eq!(ours.compare(1, &all[2..]), Standing::PeerLost);
         assert_eq!(ours.compare(3, &all), Standing::Covers(3));
+    }
+
+    #[test]
+    fn a_receipt_for_more_than_anybody_ever_sent_changes_nothing() {
+        let ours = outbox(&["a"]);
+        assert_eq!(ours.compare(u32::MAX, &[[1; 8]]), Standing::Nonsense);
+        assert_eq!(
+            ours.compare(FARTHEST, &[[1; 8]]),
+            Standing::WeLost { common: 0 }
+        );
     }
 
     #[test]

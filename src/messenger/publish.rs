@@ -11,9 +11,6 @@ use crate::node::person::{IntroPoint, NodeCommand};
 use crate::wire::time::{Moment, Now};
 use crate::wire::{descriptor, introduction};
 
-/// Tokens given to the node, three days for each session, contacts heard last first. A registration holds 416 of them (`wire::circuit`); the rest
-/// is cut there, and those contacts use the cookie.
-pub const TOKENS: usize = 768;
 /// A descriptor is published again after 30 to 60 minutes, in seconds.
 const AGAIN: (f64, f64) = (1800.0, 1800.0);
 /// First and longest wait after a publication that nobody kept.

@@ -4,12 +4,15 @@
 
 use std::time::Duration;
 
-use crate::node::person::{ContactTag, IntroPoint, ReplyHandle, SpurTarget};
+use crate::node::person::{ContactTag, IntroPoint, ReplyHandle, SpurTarget, Way};
 use crate::wire::introduction::Introduction;
 use crate::wire::time::Moment;
 
 /// A reply handle that was silent this long is not used any more: spurs live about ten minutes.
 const HANDLE_LIFE: Duration = Duration::from_secs(15 * 60);
+/// A handle whose parcels nobody acknowledges is used this long beyond its patience while there is no other way: shorter than a session
+/// takes to count as lost.
+const HANDLE_ALONE: Duration = Duration::from_secs(30);
 /// First and longest wait between look-ups that found nothing, in seconds.
 const FIRST_FETCH: f64 = 1.0;
 const LAST_FETCH: f64 = 60.0;
@@ -21,15 +24,6 @@ const POINT_PATIENCE: Duration = Duration::from_secs(60);
 const CREDENTIAL_PATIENCE: Duration = Duration::from_secs(25);
 /// A descriptor is looked up again after this long, if a way is wanted.
 const FRESH: Duration = Duration::from_secs(30 * 60);
-
-/// How a parcel leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// Along our spur to their intro point.
-    Spur(ContactTag),
-    /// Back along theirs.
-    Handle(ReplyHandle),
-}
 
 /// A look-up under way.
 struct Fetch {
@@ -53,6 +47,8 @@ pub struct Reach {
     spur_up: bool,
     spur_heard: Moment,
     handle: Option<(ReplyHandle, Moment)>,
+    /// The patience with the handle ends: a parcel left along it, and nothing came by it since.
+    handle_until: Option<Moment>,
     /// The cookie instead of the token of the day.
     use_cookie: bool,
     /// What the spur shows at present.
@@ -75,6 +71,7 @@ impl Reach {
             spur_up: false,
             spur_heard: Moment(0),
             handle: None,
+            handle_until: None,
             use_cookie: false,
             shows_cookie: true,
             credential_since: Moment(0),
@@ -83,9 +80,7 @@ impl Reach {
 
     /// The way for something that left `tries` times without an answer: the one heard last, then in turn.
     pub fn way(&self, now: Moment, tries: u32) -> Option<(ReachedBy, Moment)> {
-        let handle = self
-            .handle
-            .filter(|(_, heard)| now.since(*heard) < HANDLE_LIFE);
+        let handle = self.open_handle(now);
         let spur = self.spur_up.then_some(self.spur_heard);
         match (spur, handle) {
             (None, None) => None,
@@ -101,13 +96,45 @@ impl Reach {
         }
     }
 
+    fn open_handle(&self, now: Moment) -> Option<(ReplyHandle, Moment)> {
+        let (handle, heard) = self.handle?;
+        let alone = if self.spur_up {
+            Duration::ZERO
+        } else {
+            HANDLE_ALONE
+        };
+        let silent = self.handle_until.is_some_and(|until| now >= until + alone);
+        (!silent && now.since(heard) < HANDLE_LIFE).then_some((handle, heard))
+    }
+
+    /// Something that is to be acknowledged leaves along the handle. `patience`: how long until a word by it is missed.
+    pub fn handle_used(&mut self, now: Moment, patience: Duration) {
+        self.handle_until.get_or_insert(now + patience);
+    }
+
+    /// A way refused a parcel: the other one, if it is open. A handle that refused is a way no more.
+    pub fn refused(&mut self, way: Way, now: Moment) -> Option<ReachedBy> {
+        let handle = self.open_handle(now).map(|(handle, _)| handle);
+        match way {
+            Way::Spur(_) => handle.map(ReachedBy::Handle),
+            Way::Handle(refused) => {
+                if self.handle.is_some_and(|(known, _)| known == refused) {
+                    self.handle = None;
+                }
+                self.spur_up.then_some(ReachedBy::Spur)
+            }
+        }
+    }
+
     pub fn spur_up(&mut self, now: Moment) {
         self.spur_up = true;
         self.credential_since = now;
     }
 
+    /// The handle is the only way now: it gets another chance.
     pub fn spur_down(&mut self) {
         self.spur_up = false;
+        self.handle_until = None;
     }
 
     pub fn is_spur_up(&self) -> bool {
@@ -123,7 +150,7 @@ impl Reach {
     pub fn heard(&mut self, by: ReachedBy, now: Moment) {
         match by {
             ReachedBy::Spur => self.spur_heard = now,
-            ReachedBy::Handle(handle) => self.handle = Some((handle, now)),
+            ReachedBy::Handle(handle) => self.offer_handle(handle, now),
         }
         self.tried_since = None;
         self.credential_since = now;
@@ -132,6 +159,7 @@ impl Reach {
     /// A parcel that names them came this way, although nothing is proven: an answer can go back.
     pub fn offer_handle(&mut self, handle: ReplyHandle, now: Moment) {
         self.handle = Some((handle, now));
+        self.handle_until = None;
     }
 
     /// When a handle was last heard from, if there is one.
@@ -314,5 +342,54 @@ impl ReachedBy {
             ReachedBy::Spur => Way::Spur(contact),
             ReachedBy::Handle(handle) => Way::Handle(handle),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HANDLE: ReplyHandle = ReplyHandle {
+        circuit: 1,
+        spur: 2,
+    };
+
+    fn second(seconds: f64) -> Moment {
+        Moment(0).after_seconds(seconds)
+    }
+
+    fn by_handle(reach: &Reach, seconds: f64, tries: u32) -> bool {
+        let way = reach.way(second(seconds), tries);
+        way.is_some_and(|(by, _)| by == ReachedBy::Handle(HANDLE))
+    }
+
+    #[test]
+    fn a_handle_that_nothing_comes_back_by_is_left_for_a_spur_after_its_patience_and_for_nothing_later()
+     {
+        let mut reach = Reach::new();
+        reach.heard(ReachedBy::Handle(HANDLE), second(10.0));
+        reach.handle_used(second(20.0), Duration::from_secs(8));
+        reach.handle_used(second(25.0), Duration::from_secs(8));
+        assert!(by_handle(&reach, 57.0, 0), "it is the only way");
+        assert!(!by_handle(&reach, 58.0, 0));
+        reach.spur_up(second(21.0));
+        assert!(by_handle(&reach, 27.0, 0));
+        assert!(!by_handle(&reach, 28.0, 0) && !by_handle(&reach, 28.0, 1));
+        reach.heard(ReachedBy::Handle(HANDLE), second(60.0));
+        assert!(by_handle(&reach, 500.0, 0), "a word by it opens it again");
+    }
+
+    #[test]
+    fn a_handle_that_refuses_a_parcel_is_left_at_once() {
+        let mut reach = Reach::new();
+        reach.heard(ReachedBy::Handle(HANDLE), second(1.0));
+        let other = Way::Handle(ReplyHandle {
+            circuit: 1,
+            spur: 3,
+        });
+        assert_eq!(reach.refused(other, second(2.0)), None);
+        assert!(by_handle(&reach, 2.0, 0), "that was an older one");
+        assert_eq!(reach.refused(Way::Handle(HANDLE), second(2.0)), None);
+        assert!(reach.way(second(2.0), 0).is_none());
     }
 }

@@ -212,7 +212,9 @@ mod tests {
                 !matches!(command, NodeCommand::WantSpurs(_)),
                 "the node breaks on purpose"
             );
-            self.0.push_back(Output::Person(PersonEvent::NotSent));
+            self.0.push_back(Output::Person(PersonEvent::SpurUp {
+                contact: crate::node::person::ContactTag(1),
+            }));
         }
         fn poll_output(&mut self) -> Option<Output> {
             self.0.pop_front()
@@ -245,7 +247,7 @@ mod tests {
         type Command = Ask;
         type Answer = u32;
         fn handle_node(&mut self, _: Now, event: PersonEvent) {
-            assert!(matches!(event, PersonEvent::NotSent));
+            assert!(matches!(event, PersonEvent::SpurUp { .. }));
             self.told += 1;
             self.out.push_back(PersonOutput::Event(ChatEvent::Notice(
                 self.told.to_string(),

@@ -256,7 +256,9 @@ mod tests {
         }
 
         fn command(&mut self, _: Now, _: NodeCommand) {
-            self.out.push_back(Output::Person(PersonEvent::NotSent));
+            self.out.push_back(Output::Person(PersonEvent::SpurUp {
+                contact: crate::node::person::ContactTag(1),
+            }));
         }
 
         fn poll_output(&mut self) -> Option<Output> {
@@ -419,7 +421,9 @@ mod tests {
         let (mut event, mut snapshot) = (false, false);
         wait_for("an event and a snapshot", || {
             match person.next(&clock, clock.at() + Duration::from_millis(10), true) {
-                Some(crate::net::inbox::PersonInput::Event(PersonEvent::NotSent)) => event = true,
+                Some(crate::net::inbox::PersonInput::Event(PersonEvent::SpurUp { .. })) => {
+                    event = true
+                }
                 Some(crate::net::inbox::PersonInput::Network(info)) => snapshot = info.online,
                 _ => {}
             }

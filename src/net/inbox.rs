@@ -200,7 +200,7 @@ pub trait PersonSink: Send + Sync {
 fn is_parcel(event: &PersonEvent) -> bool {
     matches!(
         event,
-        PersonEvent::Arrived { .. } | PersonEvent::FromSpur { .. }
+        PersonEvent::Arrived { .. } | PersonEvent::FromSpur { .. } | PersonEvent::NotSent { .. }
     )
 }
 
@@ -344,7 +344,8 @@ mod tests {
     #[test]
     fn network_snapshots_replace_each_other_and_pass_events_that_are_held_back() {
         let inbox = PersonInbox::<(), ()>::default();
-        inbox.event(PersonEvent::NotSent);
+        let contact = ContactTag(7);
+        inbox.event(PersonEvent::SpurDown { contact });
         for cells_out in 0..3 {
             inbox.network(NetworkInfo {
                 cells_out,
@@ -359,7 +360,7 @@ mod tests {
         assert!(inbox.next(&clock, Moment(0), false).is_none());
         assert!(matches!(
             inbox.next(&clock, Moment(0), true),
-            Some(PersonInput::Event(PersonEvent::NotSent))
+            Some(PersonInput::Event(PersonEvent::SpurDown { .. }))
         ));
     }
 

@@ -23,6 +23,15 @@ pub struct ReplyHandle {
     pub spur: u32,
 }
 
+/// How a parcel leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Along our spur to the contact's intro point.
+    Spur(ContactTag),
+    /// Back along theirs.
+    Handle(ReplyHandle),
+}
+
 /// A contact that waits for a spur.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpurTarget {
@@ -92,8 +101,11 @@ pub enum PersonEvent {
         id: u64,
         copies: u8,
     },
-    /// A SendSpur or SendReply that could not be taken: the queue was full or the way is gone.
-    NotSent,
+    /// A SendSpur or SendReply that was not sent: the queue was full or the way is gone.
+    NotSent {
+        way: Way,
+        parcel: Box<[u8; PARCEL]>,
+    },
 }
 
 /// A snapshot for the status line and the network screen.

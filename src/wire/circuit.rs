@@ -19,8 +19,10 @@ pub const COOKIE_BLOCK: usize = POINT;
 pub const SPUR_SLOTS: u8 = 4;
 /// Tokens in one cell: 26 x 16 bytes and a header of 4 fill 420 of 433.
 pub const TOKENS_A_CELL: usize = 26;
-/// Cells of one generation of tokens: 16 x 26 = 416 contacts' tokens.
+/// Cells of one generation of tokens.
 pub const TOKEN_CELLS: u8 = 16;
+/// Tokens of a registration: 416, three days for 138 contacts with one session each.
+pub const TOKENS: usize = TOKENS_A_CELL * TOKEN_CELLS as usize;
 /// Neighbours named in one answer.
 pub const NEIGHBOURS_AN_ANSWER: usize = 2;
 

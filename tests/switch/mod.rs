@@ -2,18 +2,19 @@
 //! keeps published values, and lets time jump. People have simulated stores and can be killed.
 #![allow(dead_code)]
 
+mod carry;
+mod people;
+
 use std::collections::BTreeMap;
 
-use paratox::crypto::id::{AccountId, NodeId};
+use paratox::crypto::id::AccountId;
 use paratox::crypto::keys::{AccountKey, CookieKey, NodeKey};
 use paratox::crypto::random::Stream;
+use paratox::messenger::Messenger;
 use paratox::messenger::memory::Memory;
 use paratox::messenger::persistence::{Batch, Change, Persistence};
-use paratox::messenger::view::{ChatEvent, ContactState, ContactView, Delivery, MessageView};
-use paratox::messenger::{Command, CommandError, Messenger, MessengerOutput, Reply};
-use paratox::node::person::{
-    ContactTag, IntroPoint, NodeCommand, PersonEvent, ReplyHandle, SpurTarget,
-};
+use paratox::messenger::view::ChatEvent;
+use paratox::node::person::{ContactTag, IntroPoint, PersonEvent, ReplyHandle, SpurTarget, Way};
 use paratox::wire::time::{Moment, Now, UnixMs};
 
 /// Some afternoon.
@@ -82,6 +83,12 @@ pub struct World {
     pub fetches: Vec<[u8; 32]>,
     /// Intro points know no token and no cookie.
     pub refuse_credentials: bool,
+    /// Queues of spurs take nothing.
+    pub full_spurs: bool,
+    /// Own circuits that handles belong to are gone.
+    pub dead_handles: bool,
+    /// Parcels that were not sent.
+    pub refused: u32,
     /// So many of the next parcels are lost.
     pub lose_next: u32,
     values: BTreeMap<[u8; 32], Box<[u8; 568]>>,
@@ -103,6 +110,9 @@ impl World {
             watch_texts: false,
             fetches: Vec::new(),
             refuse_credentials: false,
+            full_spurs: false,
+            dead_handles: false,
+            refused: 0,
             lose_next: 0,
             values: BTreeMap::new(),
             queue: BTreeMap::new(),
@@ -256,155 +266,14 @@ impl World {
             .insert((self.at.after_seconds(seconds).0, self.count), due);
     }
 
+    fn refuse(&mut self, person: usize, way: Way, parcel: Box<[u8; 400]>) {
+        self.refused += 1;
+        self.later(0.0, person, PersonEvent::NotSent { way, parcel });
+    }
+
     fn record(&mut self, from: usize, parcel: Box<[u8; 400]>) {
         self.recorded.push((from, parcel));
         self.recorded_at.push(self.at);
-    }
-
-    fn owner(&self, node: &NodeId) -> Option<usize> {
-        self.people
-            .iter()
-            .position(|p| p.messenger.is_some() && p.intro.node == *node)
-    }
-
-    fn carry(
-        &mut self,
-        from: usize,
-        person: usize,
-        event: impl Fn(Box<[u8; 400]>) -> PersonEvent,
-        parcel: Box<[u8; 400]>,
-    ) {
-        self.record(from, parcel.clone());
-        if self.watch_texts {
-            let snapshot = self.store(from).load().expect("alive");
-            let is_text = snapshot
-                .outgoing
-                .iter()
-                .any(|row| row.parcel.as_slice() == &parcel[..]);
-            if is_text && !self.texts.contains(&*parcel) {
-                self.texts.push(*parcel);
-            }
-        }
-        if self.lose_next > 0 {
-            self.lose_next -= 1;
-            return;
-        }
-        let copies = 1 + u32::from(self.random.unit() < self.network.copies);
-        for _ in 0..copies {
-            if self.random.unit() >= self.network.loss {
-                let delay = self.network.delay.0 + self.random.exponential(self.network.delay.1);
-                self.later(delay, person, event(parcel.clone()));
-            }
-        }
-    }
-
-    /// Carries out what the messenger of `person` wants.
-    fn drain(&mut self, person: usize) {
-        while let Some(output) = self.people[person]
-            .messenger
-            .as_mut()
-            .and_then(Messenger::poll_output)
-        {
-            match output {
-                MessengerOutput::Event(event) => self.people[person].events.push(event),
-                MessengerOutput::Node(command) => self.node(person, command),
-            }
-        }
-    }
-
-    fn node(&mut self, person: usize, command: NodeCommand) {
-        match command {
-            NodeCommand::WantSpurs(targets) => {
-                let mut spurs = std::mem::take(&mut self.people[person].spurs);
-                let mut kept = BTreeMap::new();
-                for target in targets.into_iter().take(4) {
-                    match spurs.remove(&target.contact) {
-                        Some(mut spur) if spur.target.node == target.node => {
-                            spur.target = target;
-                            kept.insert(target.contact, spur);
-                        }
-                        old => {
-                            if old.is_some_and(|spur| spur.up.is_some()) {
-                                self.later(
-                                    0.1,
-                                    person,
-                                    PersonEvent::SpurDown {
-                                        contact: target.contact,
-                                    },
-                                );
-                            }
-                            kept.insert(target.contact, Spur { target, up: None });
-                            let run = self.people[person].run;
-                            let contact = target.contact;
-                            self.put(
-                                1.0,
-                                Due::SpurUp {
-                                    person,
-                                    run,
-                                    contact,
-                                },
-                            );
-                        }
-                    }
-                }
-                for (contact, spur) in spurs {
-                    if spur.up.is_some() {
-                        self.later(0.1, person, PersonEvent::SpurDown { contact });
-                    }
-                }
-                self.people[person].spurs = kept;
-            }
-            NodeCommand::SendSpur { contact, parcel } => {
-                let Some(spur) = self.people[person].spurs.get(&contact) else {
-                    self.later(0.0, person, PersonEvent::NotSent);
-                    return;
-                };
-                let Some((owner, handle)) = spur.up else {
-                    self.later(0.0, person, PersonEvent::NotSent);
-                    return;
-                };
-                let credential = spur.target.credential;
-                let known = credential == self.people[owner].intro.cookie
-                    || self.people[owner].tokens.contains(&credential);
-                if known && !self.refuse_credentials {
-                    self.carry(
-                        person,
-                        owner,
-                        |parcel| PersonEvent::Arrived { handle, parcel },
-                        parcel,
-                    );
-                } else {
-                    self.record(person, parcel);
-                }
-            }
-            NodeCommand::SendReply { handle, parcel } => {
-                let back = self.people.iter().enumerate().find_map(|(i, p)| {
-                    p.spurs
-                        .iter()
-                        .find(|(_, spur)| spur.up == Some((person, handle)))
-                        .map(|(tag, _)| (i, *tag))
-                });
-                match back {
-                    Some((other, contact)) => self.carry(
-                        person,
-                        other,
-                        |parcel| PersonEvent::FromSpur { contact, parcel },
-                        parcel,
-                    ),
-                    None => self.record(person, parcel),
-                }
-            }
-            NodeCommand::Fetch { id, key } => {
-                self.fetches.push(key);
-                let value = self.values.get(&key).cloned();
-                self.later(2.0, person, PersonEvent::Fetched { id, value });
-            }
-            NodeCommand::Publish { id, key, value } => {
-                self.values.insert(key, value);
-                self.later(1.0, person, PersonEvent::Published { id, copies: 8 });
-            }
-            NodeCommand::Tokens(tokens) => self.people[person].tokens = tokens,
-        }
     }
 
     fn next_timeout(&self) -> Option<(Moment, usize)> {
@@ -519,145 +388,6 @@ impl World {
             steps += 1;
             assert!(steps < 2_000_000, "the clock does not advance");
         }
-    }
-
-    pub fn command(&mut self, person: usize, command: Command) -> Result<Reply, CommandError> {
-        let now = self.now();
-        let reply = self.people[person]
-            .messenger
-            .as_mut()
-            .expect("alive")
-            .command(now, command);
-        self.drain(person);
-        reply
-    }
-
-    pub fn id(&self, person: usize) -> String {
-        self.people[person].id.to_string()
-    }
-
-    pub fn add(&mut self, person: usize, other: usize, text: &str) {
-        let command = Command::Add {
-            id: self.id(other),
-            name: format!("friend {other}"),
-            text: text.to_owned(),
-        };
-        self.command(person, command).expect("added");
-    }
-
-    pub fn accept(&mut self, person: usize, other: usize) {
-        let id = self.id(other);
-        self.command(person, Command::Accept { id })
-            .expect("accepted");
-    }
-
-    pub fn send(&mut self, person: usize, other: usize, text: &str) -> u64 {
-        let command = Command::Send {
-            to: self.id(other),
-            text: text.to_owned(),
-            allow_no_fs: false,
-        };
-        match self.command(person, command) {
-            Ok(Reply::Saved(number)) => number,
-            other => panic!("not saved: {other:?}"),
-        }
-    }
-
-    pub fn history(&mut self, person: usize, other: usize) -> Vec<MessageView> {
-        let command = Command::Messages {
-            with: self.id(other),
-            before: None,
-            limit: 1000,
-        };
-        match self.command(person, command) {
-            Ok(Reply::Messages { messages, .. }) => messages,
-            _ => Vec::new(),
-        }
-    }
-
-    pub fn said(&mut self, person: usize, other: usize, mine: bool) -> Vec<String> {
-        self.history(person, other)
-            .into_iter()
-            .filter(|m| m.mine == mine)
-            .map(|m| m.text)
-            .collect()
-    }
-
-    pub fn state(&mut self, person: usize, other: usize) -> Option<ContactState> {
-        self.view(person, other).map(|view| view.state)
-    }
-
-    /// What the screen of `person` shows of `other`.
-    pub fn view(&mut self, person: usize, other: usize) -> Option<ContactView> {
-        let id = self.people[other].id;
-        match self.command(person, Command::List) {
-            Ok(Reply::Contacts(contacts)) => contacts.into_iter().find(|c| c.id == id),
-            _ => None,
-        }
-    }
-
-    /// Both know and have accepted each other; `a` asked.
-    pub fn befriend(&mut self, a: usize, b: usize) {
-        self.run(3.0);
-        self.add(a, b, "");
-        assert!(
-            self.run_until(300.0, |w| w.state(b, a) == Some(ContactState::Asking)),
-            "no request came"
-        );
-        self.accept(b, a);
-        assert!(
-            self.run_until(300.0, |w| w.state(a, b) == Some(ContactState::Accepted)),
-            "no acceptance came"
-        );
-    }
-
-    /// Whether every own message of `person` to `other` is delivered.
-    pub fn all_delivered(&mut self, person: usize, other: usize) -> bool {
-        self.history(person, other)
-            .iter()
-            .all(|m| !m.mine || m.delivery == Delivery::Delivered)
-    }
-
-    pub fn store(&mut self, person: usize) -> &mut Memory {
-        self.people[person]
-            .messenger
-            .as_mut()
-            .expect("alive")
-            .store()
-    }
-
-    /// Whether the program of `person` runs: a store that died in a commit ends it.
-    pub fn is_alive(&mut self, person: usize) -> bool {
-        self.store(person).load().is_ok()
-    }
-
-    /// Every spur of `person` ends and is open again at once.
-    pub fn renew_spurs(&mut self, person: usize) {
-        let now = self.now();
-        let place = &mut self.people[person];
-        let up = place.spurs.iter().filter(|(_, spur)| spur.up.is_some());
-        let contacts: Vec<ContactTag> = up.map(|(contact, _)| *contact).collect();
-        for contact in contacts {
-            if let Some(messenger) = &mut place.messenger {
-                messenger.handle_node(now, PersonEvent::SpurDown { contact });
-                messenger.handle_node(now, PersonEvent::SpurUp { contact });
-            }
-        }
-        self.drain(person);
-    }
-
-    /// A parcel arrives at `person` along a spur of nobody.
-    pub fn deliver(&mut self, person: usize, parcel: Box<[u8; 400]>) {
-        let now = self.now();
-        self.count += 1;
-        let handle = ReplyHandle {
-            circuit: 0,
-            spur: self.count as u32,
-        };
-        if let Some(messenger) = &mut self.people[person].messenger {
-            messenger.handle_node(now, PersonEvent::Arrived { handle, parcel });
-        }
-        self.drain(person);
     }
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::crypto::keys::{CookieKey, NodeKey};
 use crate::crypto::random::{Stream, Streams};
 use crate::node::link::{AssocId, BodyKind, Purpose};
-use crate::node::person::{CircuitRow, ContactTag, PersonEvent, ReplyHandle, SpurTarget};
+use crate::node::person::{CircuitRow, ContactTag, PersonEvent, ReplyHandle, SpurTarget, Way};
 use crate::wire::certificate::LinkCertificate;
 use crate::wire::circuit::read_closed;
 use crate::wire::class::Class;
@@ -314,15 +314,17 @@ impl Circuits {
 
     /// A parcel to a contact with a spur. [`PersonEvent::NotSent`] if there is none, or 16 wait already.
     pub fn send_spur(&mut self, contact: ContactTag, parcel: Box<[u8; PARCEL]>) {
-        if !self.own.send_spur(contact, parcel) {
-            self.base.person(PersonEvent::NotSent);
+        if !self.own.send_spur(contact, parcel.clone()) {
+            let way = Way::Spur(contact);
+            self.base.person(PersonEvent::NotSent { way, parcel });
         }
     }
 
     /// A parcel back along the way one came. [`PersonEvent::NotSent`] if the way is gone, or 16 wait already.
     pub fn send_reply(&mut self, handle: ReplyHandle, parcel: Box<[u8; PARCEL]>) {
-        if !self.own.send_reply(handle, parcel) {
-            self.base.person(PersonEvent::NotSent);
+        if !self.own.send_reply(handle, parcel.clone()) {
+            let way = Way::Handle(handle);
+            self.base.person(PersonEvent::NotSent { way, parcel });
         }
     }
 
@@ -336,7 +338,7 @@ impl Circuits {
         self.own.publish(&mut self.base, now, id, key, value);
     }
 
-    /// Tokens that the own intro points take for contacts'; replaces the list given before (416 at most).
+    /// Tokens that the own intro points take for contacts'; replaces the list given before (`wire::circuit::TOKENS` at most).
     pub fn set_tokens(&mut self, tokens: &[[u8; 16]]) {
         self.own.set_tokens(tokens);
     }

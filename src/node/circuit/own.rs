@@ -17,7 +17,7 @@ use super::utility::Utility;
 use crate::crypto::random::Stream;
 use crate::node::link::AssocId;
 use crate::node::person::{
-    CircuitRow, ContactTag, IntroPoint, PersonEvent, ReplyHandle, SpurTarget,
+    CircuitRow, ContactTag, IntroPoint, PersonEvent, ReplyHandle, SpurTarget, Way,
 };
 use crate::wire::address::Address;
 use crate::wire::circuit::{
@@ -413,12 +413,9 @@ impl Own {
             base.person(PersonEvent::SpurUp { contact: *contact });
         }
         for contact in self.up.difference(&up) {
-            if self
-                .outbox
-                .remove(contact)
-                .is_some_and(|queue| !queue.is_empty())
-            {
-                base.person(PersonEvent::NotSent);
+            for parcel in self.outbox.remove(contact).into_iter().flatten() {
+                let way = Way::Spur(*contact);
+                base.person(PersonEvent::NotSent { way, parcel });
             }
             base.person(PersonEvent::SpurDown { contact: *contact });
         }
