@@ -1,7 +1,8 @@
 //! Everything that depends on the operating system, in one file.
 //!
 //! Linux is what it is tested on. macOS and Windows are untested: on other Unix systems the same calls apply, elsewhere files get the
-//! modes of the system and the process is not hardened. Not here: the terminal and the socket, whose crates hide the differences.
+//! modes of the system, the process is not hardened, and of all signals only Ctrl+C is there. Not here: the screen and the socket, whose
+//! crates hide the differences.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -150,6 +151,113 @@ pub fn process_exists(pid: u32) -> bool {
     {
         let _ = pid;
         false
+    }
+}
+
+/// The wish of the system or of the person that the program end, stop or go on.
+pub mod signals {
+    use std::io;
+
+    #[cfg(unix)]
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    /// Waits for the end: SIGINT, SIGTERM or SIGHUP.
+    pub struct Signals {
+        #[cfg(unix)]
+        interrupt: Signal,
+        #[cfg(unix)]
+        terminate: Signal,
+        #[cfg(unix)]
+        hangup: Signal,
+    }
+
+    #[cfg(unix)]
+    impl Signals {
+        /// From here on the signals no longer kill the process. Inside a runtime.
+        pub fn new() -> io::Result<Signals> {
+            Ok(Signals {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+                hangup: signal(SignalKind::hangup())?,
+            })
+        }
+
+        /// Returns at the first of them. Safe to drop while it waits.
+        pub async fn wait(&mut self) {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+                _ = self.hangup.recv() => {}
+            }
+        }
+    }
+
+    #[cfg(not(unix))]
+    impl Signals {
+        pub fn new() -> io::Result<Signals> {
+            Ok(Signals {})
+        }
+
+        pub async fn wait(&mut self) {
+            // Where Ctrl+C cannot be watched it still kills the process.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// What the shell did with the process.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Job {
+        /// SIGTSTP from outside (from the keyboard it comes as a key): the process shall stop.
+        Stop,
+        /// SIGCONT: somebody else may have used the terminal.
+        Continued,
+    }
+
+    /// Watches what the shell does with a process that has the terminal.
+    pub struct JobControl {
+        #[cfg(unix)]
+        stop: Signal,
+        #[cfg(unix)]
+        continued: Signal,
+    }
+
+    #[cfg(unix)]
+    impl JobControl {
+        /// From here on SIGTSTP no longer stops the process by itself. Inside a runtime.
+        pub fn new() -> io::Result<JobControl> {
+            use signal_hook::consts::{SIGCONT, SIGTSTP};
+            Ok(JobControl {
+                stop: signal(SignalKind::from_raw(SIGTSTP))?,
+                continued: signal(SignalKind::from_raw(SIGCONT))?,
+            })
+        }
+
+        /// Safe to drop while it waits.
+        pub async fn next(&mut self) -> Job {
+            tokio::select! {
+                _ = self.stop.recv() => Job::Stop,
+                _ = self.continued.recv() => Job::Continued,
+            }
+        }
+    }
+
+    #[cfg(not(unix))]
+    impl JobControl {
+        pub fn new() -> io::Result<JobControl> {
+            Ok(JobControl {})
+        }
+
+        pub async fn next(&mut self) -> Job {
+            std::future::pending().await
+        }
+    }
+
+    /// Stops the whole process as the shell expects; returns when it is continued. At once where there is no job control.
+    pub fn stop_here() {
+        #[cfg(unix)]
+        let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
     }
 }
 
