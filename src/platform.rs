@@ -8,6 +8,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 /// Keeps secrets of the whole process from leaving it by the back door: no core dump, no reading of its memory by other programs of
 /// the same user, no file that others may read. To be called first in `main`.
 pub fn harden() -> io::Result<()> {
@@ -258,6 +260,80 @@ pub mod signals {
     pub fn stop_here() {
         #[cfg(unix)]
         let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
+    }
+}
+
+/// Longest line that is read without being shown: what a terminal takes as one line.
+const HIDDEN_LINE: usize = 4096;
+
+/// Asks the person at the controlling terminal, wherever stdin and stdout lead, and reads one line that is not shown.
+///
+/// `Ok(None)`: there is no terminal to ask at. An error of kind `Interrupted`: the person pressed Ctrl+C or ended the input.
+pub fn ask_hidden(question: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    #[cfg(unix)]
+    {
+        let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
+            return Ok(None);
+        };
+        read_hidden(terminal, question).map(Some)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (question, HIDDEN_LINE);
+        Ok(None)
+    }
+}
+
+/// The terminal edits the line itself. Its signal keys are ordinary ones meanwhile: a process that they end or stop would leave the terminal
+/// without echo. Ctrl+C ends the line, so that it is heard at once.
+#[cfg(unix)]
+fn read_hidden(mut terminal: File, question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+    use rustix::termios::{
+        LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+    };
+    use std::io::{Read, Write};
+
+    const CTRL_C: u8 = 3;
+
+    struct Restored<'a>(&'a File, Termios);
+    impl Drop for Restored<'_> {
+        fn drop(&mut self) {
+            let _ = tcsetattr(self.0, OptionalActions::Now, &self.1);
+        }
+    }
+
+    let before = tcgetattr(&terminal)?;
+    let mut hidden = before.clone();
+    hidden
+        .local_modes
+        .remove(LocalModes::ECHO | LocalModes::ISIG);
+    hidden
+        .local_modes
+        .insert(LocalModes::ICANON | LocalModes::ECHONL);
+    hidden.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
+    let reader = terminal.try_clone()?;
+    let restored = Restored(&reader, before);
+    tcsetattr(&reader, OptionalActions::Flush, &hidden)?;
+    terminal.write_all(question.as_bytes())?;
+    let mut line = Zeroizing::new(vec![0; HIDDEN_LINE]);
+    let count = loop {
+        match (&reader).read(&mut line) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => break read?,
+        }
+    };
+    drop(restored);
+    line.truncate(count);
+    match line.last() {
+        Some(b'\n') => {
+            line.pop();
+            Ok(line)
+        }
+        // Ctrl+C, Ctrl+D, or a terminal that has gone.
+        _ => {
+            let _ = terminal.write_all(b"\n");
+            Err(io::ErrorKind::Interrupted.into())
+        }
     }
 }
 

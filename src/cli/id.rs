@@ -21,7 +21,7 @@ const ROW: usize = 8;
 
 pub fn run(options: &Options) -> Result<(), Failure> {
     let directory = place::data_dir(options)?;
-    let passphrase = place::passphrase(options)?;
+    let passphrase = place::passphrase(options, &directory, false)?;
     let profile = Profile::open(&directory, &passphrase)?;
     drop(passphrase);
     let id = Messenger::open(profile, account::random("messenger")?, Clock::start().now())?.id();
