@@ -1,0 +1,156 @@
+//! Meeting people: an AccountID that is pasted or typed, the form around it, and requests of strangers.
+
+use paratox::app::add_contact::Check;
+use paratox::app::keymap::{Key, ctrl, plain};
+use paratox::app::{Command, Event, Overlay};
+use paratox::messenger::view::{ChatEvent, ContactState};
+use paratox::tui::theme::Theme;
+
+use crate::scene::{Person, account, boris, contact, node};
+
+fn add_form(p: &Person) -> &paratox::app::add_contact::AddContact {
+    match &p.app.overlay {
+        Some(Overlay::Add(add)) => add,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_account_id_is_taken_with_spaces_breaks_and_in_upper_case() {
+    for form in [
+        account(9).to_string(),
+        account(9).qr_text(),
+        format!("  paratox:{}\r\n", account(9)),
+        paratox::app::add_contact::groups(&account(9).to_string()).join(" \n"),
+    ] {
+        let mut p = Person::chatting(80, 24);
+        p.press(plain(Key::F(7)));
+        p.event(Event::Paste(form.clone()));
+        assert_eq!(add_form(&p).check, Check::Good(account(9)), "{form}");
+        assert!(p.screen(Theme::MONO).contains("62 of 62 characters"));
+    }
+}
+
+#[test]
+fn every_typo_is_refused_with_a_reason_and_most_with_a_place() {
+    let id: Vec<char> = account(9).to_string().chars().collect();
+    let mut placed = 0;
+    for at in 4..id.len() {
+        let mut wrong = id.clone();
+        wrong[at] = if wrong[at] == 'z' { 'x' } else { 'z' };
+        let mut p = Person::chatting(80, 24);
+        p.press(plain(Key::F(7)));
+        p.event(Event::Paste(wrong.into_iter().collect()));
+        match &add_form(&p).check {
+            Check::Bad { reason, position } => {
+                assert!(!reason.is_empty());
+                if *position == Some(at) {
+                    placed += 1;
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+        for _ in 0..4 {
+            p.press(plain(Key::Enter));
+        }
+        assert!(
+            p.asked.is_empty(),
+            "nothing is asked for before the id is right"
+        );
+    }
+    assert_eq!(
+        placed,
+        id.len() - 4,
+        "one wrong letter is found where it is"
+    );
+}
+
+#[test]
+fn the_own_id_and_known_contacts_are_recognised() {
+    let mut p = Person::chatting(80, 24);
+    p.press(plain(Key::F(7)));
+    p.event(Event::Paste(account(1).to_string()));
+    assert_eq!(add_form(&p).check, Check::Own);
+    assert!(p.screen(Theme::MONO).contains("your own AccountID"));
+    p.press(ctrl(Key::Char('u')));
+    p.event(Event::Paste(boris().to_string()));
+    assert_eq!(add_form(&p).check, Check::Known("boris".into()));
+    p.press(ctrl(Key::Char('u')));
+    p.event(Event::Paste(node(4).to_string()));
+    assert!(
+        matches!(add_form(&p).check, Check::Bad { .. }),
+        "a NodeId is not a person"
+    );
+}
+
+#[test]
+fn typing_an_id_is_not_called_wrong_before_it_is_over() {
+    let mut p = Person::chatting(80, 24);
+    p.press(plain(Key::F(7)));
+    for letter in account(9).to_string().chars() {
+        p.type_letters(&letter.to_string());
+        assert!(matches!(add_form(&p).check, Check::Short | Check::Good(_)));
+    }
+    assert_eq!(add_form(&p).check, Check::Good(account(9)));
+}
+
+#[test]
+fn a_contact_is_added_with_name_and_words() {
+    let mut p = Person::chatting(80, 24);
+    p.press(plain(Key::F(7)));
+    p.event(Event::Paste(account(9).to_string()));
+    p.press(plain(Key::Enter));
+    p.type_letters("fyodor");
+    p.press(plain(Key::Enter));
+    p.type_letters("It is me");
+    p.press(plain(Key::Enter));
+    p.press(plain(Key::Enter));
+    assert_eq!(
+        p.asked.pop_front(),
+        Some(Command::Add {
+            id: account(9),
+            name: "fyodor".into(),
+            text: "It is me".into()
+        })
+    );
+    assert_eq!(p.app.overlay, None);
+}
+
+#[test]
+fn an_id_pasted_where_nothing_takes_text_opens_the_form() {
+    let mut p = Person::chatting(80, 24);
+    p.press(plain(Key::F(4)));
+    p.event(Event::Paste(account(9).to_string()));
+    assert_eq!(add_form(&p).check, Check::Good(account(9)));
+    // in a conversation it is text: one may send a friend's id to a friend
+    let mut p = Person::chatting(80, 24);
+    p.event(Event::Paste(account(9).to_string()));
+    assert_eq!(p.app.overlay, None);
+    assert_eq!(p.app.composer.text(), account(9).to_string());
+}
+
+#[test]
+fn requests_are_accepted_declined_and_blocked() {
+    for (key, wanted) in [
+        ('a', Command::Accept(account(7))),
+        ('d', Command::Decline(account(7))),
+        ('b', Command::Block(account(7))),
+    ] {
+        let mut p = Person::chatting(80, 24);
+        p.press(plain(Key::F(6)));
+        assert!(p.screen(Theme::MONO).contains("May I write to you here?"));
+        p.press(plain(Key::Char(key)));
+        assert_eq!(p.asked.pop_front(), Some(wanted));
+    }
+}
+
+#[test]
+fn a_request_under_a_known_name_is_pointed_out() {
+    let mut p = Person::chatting(80, 24);
+    let mut false_boris = contact(8, "boris");
+    false_boris.state = ContactState::Asking;
+    false_boris.added = paratox::wire::time::UnixMs(0);
+    p.event(Event::Chat(ChatEvent::Request(false_boris)));
+    p.press(plain(Key::F(6)));
+    assert!(p.screen(Theme::MONO).contains("with another AccountID"));
+}
