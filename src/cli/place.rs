@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 
 use super::args::Options;
 use super::exit::Failure;
+use crate::app::field::Field;
+use crate::app::first_run::PASSPHRASE_MAX;
 use crate::messenger::text;
 use crate::net::socket;
 use crate::platform;
@@ -72,7 +74,7 @@ pub fn passphrase(
     Ok(given)
 }
 
-/// One question and its answer, with what the screens take out of typed text taken out here as well: a passphrase chosen there opens here.
+/// One question and its answer, taken as the screens take it: a passphrase chosen there opens here.
 fn ask(question: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     let Some(typed) = platform::ask_hidden(question).map_err(|error| match error.kind() {
         std::io::ErrorKind::Interrupted => {
@@ -87,9 +89,9 @@ fn ask(question: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     };
     let typed = std::str::from_utf8(&typed)
         .map_err(|_| Failure::usage("what was typed is not UTF-8; set the terminal to UTF-8"))?;
-    Ok(Some(Zeroizing::new(
-        text::clean(typed).replace('\n', "").into_bytes(),
-    )))
+    let mut field = Field::hidden(PASSPHRASE_MAX);
+    field.take(typed);
+    Ok(Some(Zeroizing::new(field.text().as_bytes().to_vec())))
 }
 
 /// The first line of the passphrase file without its line break.

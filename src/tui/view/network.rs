@@ -9,6 +9,7 @@ use crate::app::wrap::wrap;
 use crate::app::{App, clock};
 use crate::node::person::{CircuitRow, LinkRow};
 use crate::wire::size::DATAGRAM;
+use crate::wire::ticket::Ticket;
 
 /// Below so many nodes there are few people to be taken for.
 const FEW_NODES: usize = 64;
@@ -167,6 +168,19 @@ fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
         "The rate is the same whether you write or not; that is the point of it.".into(),
     );
     out.push(Vec::new());
+    let entries = app.entries.as_deref().unwrap_or_default();
+    out.push(heading("Entries", entries.len().to_string()));
+    out.extend(entries.iter().map(entry));
+    say(
+        &mut out,
+        if entries.is_empty() {
+            "No entry node is known: start paratox with --entry TICKET."
+        } else {
+            "Entry nodes are not cross-checked in this version: whether one is honest is unknown."
+        }
+        .into(),
+    );
+    out.push(Vec::new());
     out.push(heading(
         "Ring",
         format!(
@@ -201,10 +215,9 @@ fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
     out.push(heading("This node", format!("{node}  class {class}")));
     say(
         &mut out,
-        format!(
-            "seen as {}",
-            n.address
-                .map_or_else(|| "not known yet".to_owned(), |a| a.to_string())
+        n.address.map_or_else(
+            || "its address is not known yet".to_owned(),
+            |a| format!("seen as {a}"),
         ),
     );
     say(
@@ -215,6 +228,20 @@ fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
         ),
     );
     out
+}
+
+/// An entry node, what is known of its honesty, and where it is.
+fn entry(ticket: &Ticket) -> Line {
+    let key: String = ticket.entry.to_string().chars().take(9).collect();
+    let address = ticket
+        .addresses()
+        .first()
+        .map_or_else(String::new, ToString::to_string);
+    vec![
+        (format!("  {key:<10} "), Role::Text),
+        (format!("{:<8} ", "unknown"), Role::Warn),
+        (address, Role::Muted),
+    ]
 }
 
 fn link(l: &LinkRow, wide: bool) -> Line {
