@@ -11,7 +11,7 @@ use super::first_run::NAME_BYTES;
 /// Characters of an AccountID.
 pub const ID_CHARACTERS: usize = 62;
 /// Bytes of the id field: a pasted text that is far too long is shown to be too long and cut there.
-const ID_BYTES: usize = 256;
+pub const ID_BYTES: usize = 256;
 /// Bytes of the first message: it travels with the request.
 pub const REQUEST_MAX: usize = 200;
 /// Characters of a group when an id is shown.

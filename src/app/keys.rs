@@ -312,7 +312,7 @@ impl App {
         }
         let bytes = self.composer.text().len();
         let refusal = match self.current_contact() {
-            None => Some("no conversation is open: F7 adds a contact, F2 lists them".to_owned()),
+            None => Some("no conversation is open: F7 adds, F2 lists".to_owned()),
             Some(c) if c.state == ContactState::Blocked => {
                 Some(format!("{} is blocked; nothing was sent", c.name))
             }

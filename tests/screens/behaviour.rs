@@ -2,12 +2,12 @@
 
 use paratox::app::composer::MESSAGE_MAX;
 use paratox::app::keymap::{Action, Key, alt, ctrl, plain};
-use paratox::app::{Command, Event, Overlay, Stage};
+use paratox::app::{Command, Event, Stage};
 use paratox::crypto::secrecy::Secrecy;
 use paratox::messenger::view::{ChatEvent, Delivery};
 use paratox::tui::theme::Theme;
 
-use crate::scene::{Person, account, boris, contact, message, network, talk};
+use crate::scene::{Person, account, boris, contact, message, network, sentences, talk};
 
 fn incoming(p: &mut Person, number: u64, text: &str) {
     p.event(Event::Chat(ChatEvent::Message(message(
@@ -493,4 +493,70 @@ fn a_message_shown_no_longer_waits_for_the_disk() {
         "hello",
     ))));
     assert_eq!(p.app.waiting(), before);
+}
+
+#[test]
+fn no_key_is_claimed_for_a_message_that_has_not_left() {
+    let mut p = Person::chatting(80, 24);
+    p.press_action(Action::SelectUp);
+    p.press_action(Action::SelectUp);
+    p.press(plain(Key::Enter));
+    let screen = sentences(&p.screen(Theme::MONO));
+    assert!(screen.contains("None yet: it has not left"), "{screen}");
+    assert!(!screen.contains("already erased"), "{screen}");
+}
+
+#[test]
+fn a_long_notice_is_read_to_its_end() {
+    let notice = "The disk is full, so nothing that arrives can be acknowledged: make room on it, and everything that waits comes again.";
+    for (width, height) in [(120, 36), (80, 24)] {
+        let mut p = Person::chatting(width, height);
+        p.event(Event::Chat(ChatEvent::Notice(notice.into())));
+        assert!(sentences(&p.screen(Theme::MONO)).contains(notice));
+    }
+}
+
+#[test]
+fn a_notice_stands_over_boxes_and_screens_too() {
+    for (width, height) in [(120, 36), (80, 24), (48, 20)] {
+        for key in [2, 4, 5, 6, 7] {
+            let mut p = Person::chatting(width, height);
+            p.press(plain(Key::F(key)));
+            p.event(Event::Chat(ChatEvent::Notice("The disk is full.".into())));
+            assert!(
+                p.screen(Theme::MONO).contains("The disk is full."),
+                "F{key}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_node_without_links_sends_nothing_and_not_less() {
+    for (width, height) in [(120, 36), (80, 24)] {
+        let mut p = Person::chatting(width, height);
+        let mut info = network();
+        info.links.clear();
+        info.rate = -0.0;
+        p.event(Event::Network(Box::new(info)));
+        p.wait(2);
+        assert!(!p.screen(Theme::MONO).contains("-0"));
+        p.press(plain(Key::F(4)));
+        assert!(!p.screen(Theme::MONO).contains("-0"));
+    }
+}
+
+#[test]
+fn entry_nodes_are_shown_as_unknown_and_their_lack_is_told() {
+    let mut p = Person::chatting(120, 36);
+    p.press(plain(Key::F(4)));
+    let screen = p.screen(Theme::MONO);
+    assert_eq!(screen.matches(" unknown ").count(), 2, "{screen}");
+    assert!(screen.contains("not cross-checked in this version"));
+    p.event(Event::Entries(Vec::new()));
+    assert!(p.screen(Theme::MONO).contains("--entry TICKET"));
+    let mut p = Person::open(80, 24);
+    p.event(Event::Entries(Vec::new()));
+    p.event(Event::Network(Box::default()));
+    assert!(sentences(&p.screen(Theme::MONO)).contains("start paratox with --entry TICKET"));
 }

@@ -154,3 +154,57 @@ fn a_request_under_a_known_name_is_pointed_out() {
     p.press(plain(Key::F(6)));
     assert!(p.screen(Theme::MONO).contains("with another AccountID"));
 }
+
+/// Fills the form for account 9 and presses Add; the messenger answers.
+fn add_fyodor(p: &mut Person) {
+    p.press(plain(Key::F(7)));
+    p.event(Event::Paste(account(9).to_string()));
+    for _ in 0..4 {
+        p.press(plain(Key::Enter));
+    }
+    let mut fyodor = contact(9, "fyodor");
+    fyodor.state = ContactState::Asked;
+    p.event(Event::Chat(ChatEvent::Contact(fyodor)));
+}
+
+#[test]
+fn whoever_is_added_is_open_unless_somebody_else_is() {
+    let mut p = Person::open(80, 24);
+    add_fyodor(&mut p);
+    assert_eq!(p.app.current, Some(account(9)));
+    let mut p = Person::chatting(80, 24);
+    add_fyodor(&mut p);
+    assert_eq!(p.app.current, Some(boris()));
+}
+
+#[test]
+fn what_was_written_to_nobody_goes_to_whoever_is_opened() {
+    let mut p = Person::open(80, 24);
+    p.type_letters("already written");
+    p.press(plain(Key::Enter));
+    assert!(p.screen(Theme::MONO).contains("F7 adds, F2 lists"));
+    p.press_action(paratox::app::keymap::Action::Switch(1));
+    assert_eq!(p.app.composer.text(), "already written");
+}
+
+#[test]
+fn an_endless_paste_is_not_counted_as_what_was_kept_of_it() {
+    let mut p = Person::chatting(80, 24);
+    p.press(plain(Key::F(7)));
+    p.event(Event::Paste("a".repeat(100_000)));
+    assert!(p.screen(Theme::MONO).contains("256 or more of 62"));
+}
+
+#[test]
+fn what_holds_for_a_contact_can_be_read_beside_a_long_name() {
+    let mut p = Person::open(80, 24);
+    p.event(Event::Chat(ChatEvent::Contact(contact(
+        2,
+        &"a very long name ".repeat(8),
+    ))));
+    p.press(plain(Key::F(2)));
+    assert!(
+        p.screen(Theme::MONO)
+            .contains("ask before sending without forward secrecy")
+    );
+}

@@ -389,15 +389,6 @@ fn promise(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
 fn hints(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
     let columns = usize::from(l.hints.width).saturating_sub(1);
     let y = l.hints.y;
-    if let Some(notice) = &app.notice {
-        pen.line(
-            0,
-            y,
-            columns + 1,
-            &[(" ! ", Role::Warn), (&notice.text, Role::Heading)],
-        );
-        return;
-    }
     if !app.questions.is_empty() && app.overlay.is_none() {
         let words = format!(
             "{} waiting for your decision: {}",

@@ -6,7 +6,7 @@ use super::{box_hints, input};
 use crate::app::field::Field;
 use crate::app::keymap::Context;
 use crate::app::layout::{Area, BOX_MAX, centred};
-use crate::app::wrap::wrap;
+use crate::app::wrap::{cut, wrap};
 use crate::app::{App, add_contact, words};
 use crate::crypto::id::AccountId;
 use crate::messenger::view::{ContactState, ContactView};
@@ -84,7 +84,15 @@ pub fn contacts(app: &App, filter: &Field, cursor: usize, pen: &mut Pen<'_>) {
         pen.text(inner.x, inner.y + 2, columns, words, Role::Muted);
     }
     if let Some(contact) = found.get(cursor) {
-        let line = format!("{}: {}", contact.name, words::policy(contact.policy));
+        let policy = words::policy(contact.policy);
+        // the marked row names the contact too
+        let room = columns.saturating_sub(policy.len() + 2);
+        let line = if room < 6 {
+            policy.to_owned()
+        } else {
+            let name = cut(&contact.name, room, pen.theme.symbols().more);
+            format!("{name}: {policy}")
+        };
         pen.text(
             inner.x,
             inner.y + inner.height - 2,
@@ -224,6 +232,7 @@ fn wrapped(pen: &Pen<'_>, text: &str, role: Role) -> Vec<(String, Role)> {
 
 pub fn rename(app: &App, id: &AccountId, name: &Field, pen: &mut Pen<'_>) {
     let old = app.contact(id).map_or("", |c| c.name.as_str());
+    let old = cut(old, 30, pen.theme.symbols().more);
     let mut lines = wrapped(
         pen,
         &format!("New name of {old}, only on this computer:"),
