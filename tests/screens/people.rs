@@ -6,7 +6,7 @@ use paratox::app::{Command, Event, Overlay};
 use paratox::messenger::view::{ChatEvent, ContactState};
 use paratox::tui::theme::Theme;
 
-use crate::scene::{Person, account, boris, contact, node};
+use crate::scene::{Person, account, boris, contact, node, sentences};
 
 fn add_form(p: &Person) -> &paratox::app::add_contact::AddContact {
     match &p.app.overlay {
@@ -207,4 +207,19 @@ fn what_holds_for_a_contact_can_be_read_beside_a_long_name() {
         p.screen(Theme::MONO)
             .contains("ask before sending without forward secrecy")
     );
+}
+
+#[test]
+fn where_nobody_asks_no_answer_is_offered() {
+    for (width, height) in [(80, 24), (48, 20)] {
+        let mut p = Person::open(width, height);
+        p.event(Event::Contacts(Vec::new()));
+        p.press(plain(Key::F(6)));
+        let screen = p.screen(Theme::MONO);
+        assert!(
+            sentences(&screen).contains("can ask to talk to you. Esc close"),
+            "{screen}"
+        );
+        assert!(!screen.contains("accept"), "{screen}");
+    }
 }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::super::composer::ComposerBox;
 use super::super::pen::Pen;
 use super::super::theme::Role;
-use super::{hint_text, history};
+use super::{count, hint_text, history};
 use crate::app::composer::MESSAGE_MAX;
 use crate::app::keymap::{Action, Context, key_of};
 use crate::app::layout::{Area, Breadth, MainLayout};
@@ -446,12 +446,4 @@ fn looks() -> String {
         .map(|(keys, word)| format!("{keys} {word}"))
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-fn count(n: usize, thing: &str) -> String {
-    if n == 1 {
-        format!("1 {thing}")
-    } else {
-        format!("{n} {thing}s")
-    }
 }

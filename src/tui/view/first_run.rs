@@ -104,7 +104,14 @@ pub fn draw(app: &App, first: &FirstRun, pen: &mut Pen<'_>) {
             y,
             columns.saturating_sub(2),
             &[(note, role)],
-            &[(&strength, Role::Muted)],
+            &[(
+                &strength,
+                if word == "weak" {
+                    Role::Warn
+                } else {
+                    Role::Muted
+                },
+            )],
         );
         y += 1;
     }

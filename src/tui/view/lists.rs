@@ -4,7 +4,7 @@ use super::super::pen::Pen;
 use super::super::theme::Role;
 use super::{box_hints, input};
 use crate::app::field::Field;
-use crate::app::keymap::Context;
+use crate::app::keymap::{Action, Context, key_of};
 use crate::app::layout::{Area, BOX_MAX, centred};
 use crate::app::wrap::{cut, wrap};
 use crate::app::{App, add_contact, words};
@@ -119,17 +119,16 @@ pub fn requests(app: &App, cursor: usize, pen: &mut Pen<'_>) {
         return;
     }
     let bottom = inner.y + inner.height - 1;
-    box_hints(pen, inner, Context::Requests);
     if requests.is_empty() {
-        pen.text(
-            inner.x,
-            inner.y,
-            columns,
-            "Nobody asks. Whoever has your AccountID can ask to talk to you.",
-            Role::Muted,
-        );
+        let words = "Nobody asks. Whoever has your AccountID can ask to talk to you.";
+        for (y, line) in (inner.y..bottom).zip(wrap(words, columns)) {
+            pen.text(inner.x, y, columns, &line, Role::Muted);
+        }
+        let close = format!("{} close", key_of(Context::Requests, Action::Back));
+        pen.text(inner.x, bottom, columns, &close, Role::Muted);
         return;
     }
+    box_hints(pen, inner, Context::Requests);
     let cursor = cursor.min(requests.len() - 1);
     let rows = requests.len().min(usize::from(inner.height / 3).max(1));
     let first = (cursor + 1).saturating_sub(rows);

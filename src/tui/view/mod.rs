@@ -153,6 +153,15 @@ fn scrolled(pen: &mut Pen<'_>, inner: Area, lines: &[Vec<(String, Role)>], scrol
     }
 }
 
+/// `1 node`, `2 nodes`.
+fn count(n: usize, thing: &str) -> String {
+    if n == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{n} {thing}s")
+    }
+}
+
 /// A paragraph as lines of one role.
 fn paragraph(text: &str, columns: usize, indent: &str, role: Role) -> Vec<Vec<(String, Role)>> {
     let room = columns.saturating_sub(indent.chars().count());

@@ -2,7 +2,7 @@
 
 use super::super::pen::Pen;
 use super::super::theme::Role;
-use super::hint_text;
+use super::{count, hint_text};
 use crate::app::keymap::Context;
 use crate::app::layout::{Breadth, breadth};
 use crate::app::wrap::wrap;
@@ -184,21 +184,24 @@ fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
     out.push(heading(
         "Ring",
         format!(
-            "{} nodes known, about {} in all",
-            n.known_nodes, n.estimated_nodes
+            "{} known, about {} in all",
+            count(n.known_nodes, "node"),
+            n.estimated_nodes
         ),
     ));
     say(
         &mut out,
         format!(
-            "{} values kept for others, {} contact sessions, {} pool records",
-            n.stored_values, n.contact_sessions, n.pool_records
+            "{} kept for others, {}, {}",
+            count(n.stored_values, "value"),
+            count(n.contact_sessions, "contact session"),
+            count(n.pool_records, "pool record")
         ),
     );
     if n.online && n.estimated_nodes < FEW_NODES {
         let warning = format!(
-            "A network of {} nodes hides little: from {FEW_NODES} on it begins to.",
-            n.estimated_nodes
+            "A network of {} hides little: from {FEW_NODES} on it begins to.",
+            count(n.estimated_nodes, "node")
         );
         out.extend(
             wrap(&warning, columns.saturating_sub(2))
