@@ -45,6 +45,111 @@ fn twenty_messages_each_way_arrive_once_each_and_in_order_under_loss_and_copies(
     }
 }
 
+/// When the parcels of `person` left, in seconds; those of equal bytes together.
+fn copies_sent(world: &World, person: usize) -> Vec<Vec<f64>> {
+    let mut kinds: Vec<(Box<[u8; 400]>, Vec<f64>)> = Vec::new();
+    for (at, (from, parcel)) in world.recorded_at.iter().zip(&world.recorded) {
+        if *from != person {
+            continue;
+        }
+        let seconds = at.0 as f64 / 1e6;
+        match kinds.iter_mut().find(|(known, _)| known == parcel) {
+            Some((_, times)) => times.push(seconds),
+            None => kinds.push((parcel.clone(), vec![seconds])),
+        }
+    }
+    kinds.into_iter().map(|(_, times)| times).collect()
+}
+
+fn session(world: &mut World, person: usize, other: usize) -> bool {
+    world
+        .view(person, other)
+        .is_some_and(|view| view.session && view.reachable)
+}
+
+#[test]
+fn contacts_of_profiles_made_together_have_a_session_before_anybody_writes() {
+    for seed in 74..78 {
+        let network = if seed % 2 == 0 { CALM } else { ROUGH };
+        let mut world = World::new(seed, 0, network);
+        world.join_knowing(&["you", "echo", "watcher"]);
+        let pairs = [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)];
+        assert!(
+            world.run_until(120.0, |w| pairs.iter().all(|(a, b)| session(w, *a, *b))),
+            "seed {seed}"
+        );
+        let since_start = world.at.0 / 1_000_000;
+        println!("seed {seed}: sessions after {since_start} s");
+        for (a, b) in pairs {
+            assert!(world.history(a, b).is_empty(), "nobody has written");
+            assert_eq!(world.state(a, b), Some(ContactState::Accepted));
+            world.send(a, b, &format!("{a} to {b}"));
+        }
+        assert!(
+            world.run_until(600.0, |w| pairs
+                .iter()
+                .all(|(a, b)| w.all_delivered(*a, *b))),
+            "seed {seed}"
+        );
+        for (a, b) in pairs {
+            assert_eq!(world.said(b, a, false), [format!("{a} to {b}")]);
+        }
+    }
+}
+
+#[test]
+fn a_contact_that_only_one_side_holds_is_asked_like_a_strangers() {
+    let mut world = World::new(78, 1, CALM);
+    world.join_knowing(&["bob"]);
+    let (stranger, bob) = (0, 1);
+    let key = paratox::crypto::keys::AccountKey::generate(
+        &mut paratox::crypto::random::Stream::from_seed([3; 32]),
+    );
+    let contacts = [(world.people[stranger].id, "alice")];
+    let carol = world.join_with(key, "carol", &contacts);
+    world.run(120.0);
+    assert!(
+        world.view(stranger, carol).is_none(),
+        "nothing is shown of a session alone"
+    );
+    world.send(carol, stranger, "we know each other");
+    assert!(world.run_until(120.0, |w| w.state(stranger, carol)
+        == Some(ContactState::Asking)));
+    assert_eq!(world.state(bob, carol), None);
+}
+
+#[test]
+fn a_first_parcel_that_is_lost_leaves_again_after_two_seconds() {
+    let mut world = World::new(72, 2, CALM);
+    world.run(3.0);
+    world.lose_next = 1;
+    world.add(0, 1, "hello");
+    assert!(world.run_until(120.0, |w| w.state(1, 0) == Some(ContactState::Asking)));
+    let sent = copies_sent(&world, 0);
+    assert_eq!(sent[0].len(), 2);
+    assert!((sent[0][1] - sent[0][0] - 2.0).abs() < 0.1, "{sent:?}");
+    assert_eq!(sent.len(), 2, "the request alone follows: {sent:?}");
+}
+
+#[test]
+fn a_stranger_sends_at_most_three_first_parcels_in_thirty_seconds_however_often_a_way_opens() {
+    let mut world = World::new(73, 2, CALM);
+    world.run(3.0);
+    world.lose_next = u32::MAX;
+    world.add(0, 1, "hello");
+    for _ in 0..120 {
+        world.run(1.0);
+        world.renew_spurs(0);
+    }
+    let sent = copies_sent(&world, 0);
+    assert_eq!(sent.len(), 1, "nothing follows a first parcel unanswered");
+    let (times, start) = (&sent[0], sent[0][0]);
+    let before = |seconds: f64| times.iter().filter(|at| **at < start + seconds).count();
+    assert_eq!(before(29.0), 3, "{times:?}");
+    assert!(before(119.0) <= 6, "{times:?}");
+    assert!(before(119.0) >= 5, "and it goes on: {times:?}");
+}
+
 /// Writes `text` as a person would: if the program dies at that moment, it is written again after the restart unless it is there.
 /// Whether it died.
 fn say(world: &mut World, from: usize, to: usize, text: &str, survived: bool) -> bool {

@@ -4,7 +4,8 @@
 //! parcel 400   nonce 12 | sealed (ratchet key 33 | length of the chain before 4 | number 4) 41 + 16 | commitment 16 | sealed body 299 + 16
 //! ```
 //!
-//! The commitment is there because AES-GCM commits to no key. Limits are the same for everyone and work by events, never by time, so
+//! The commitment is there because AES-GCM commits to no key. Body key and commitment depend on the nonce as well as on the message key:
+//! a state that was restored from a copy walks through message keys again that have sealed other bodies. Limits are the same for everyone and work by events, never by time, so
 //! that they tell nobody anything. Not here: what a body says, and when a state is stored.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -90,11 +91,20 @@ fn step_chain(chain: &Key) -> (Key, Key) {
     )
 }
 
-fn commitment(message: &Key) -> [u8; COMMITMENT] {
+/// Body key of a parcel that begins with `header`, and the commitment to it.
+fn body_key(
+    message: &Key,
+    name: &[u8; 16],
+    header: &[u8; HEADER],
+) -> (OneTimeKey, [u8; COMMITMENT]) {
+    let mut context = [0; 16 + NONCE];
+    context[..16].copy_from_slice(name);
+    context[16..].copy_from_slice(&header[..NONCE]);
     let mut commitment = [0; COMMITMENT];
-    commitment
-        .copy_from_slice(&message.derive(labels::RATCHET_COMMITMENT, b"").to_bytes()[..COMMITMENT]);
-    commitment
+    let derived = message.derive(labels::RATCHET_COMMITMENT, &context);
+    commitment.copy_from_slice(&derived.to_bytes()[..COMMITMENT]);
+    let key = OneTimeKey::from(message.derive(labels::RATCHET_BODY, &context));
+    (key, commitment)
 }
 
 fn copy_skipped(skipped: &BTreeMap<u32, Key>) -> BTreeMap<u32, Key> {
@@ -171,17 +181,19 @@ impl Ratchet {
         plain[Point::LEN..Point::LEN + 4].copy_from_slice(&self.previous.to_be_bytes());
         plain[Point::LEN + 4..].copy_from_slice(&sending.number.to_be_bytes());
 
-        let mut parcel = [0; PARCEL];
-        parcel[..HEADER].copy_from_slice(&seal_random(
+        let mut header = [0; HEADER];
+        header.copy_from_slice(&seal_random(
             &sending.header,
             &self.name,
             plain.as_slice(),
             random,
         ));
-        parcel[HEADER..HEADER + COMMITMENT].copy_from_slice(&commitment(&message));
+        let (key, commitment) = body_key(&message, &self.name, &header);
+        let mut parcel = [0; PARCEL];
+        parcel[..HEADER].copy_from_slice(&header);
+        parcel[HEADER..HEADER + COMMITMENT].copy_from_slice(&commitment);
         let mut sealed = body.to_vec();
-        OneTimeKey::from(message.derive(labels::RATCHET_BODY, &self.name))
-            .seal(&parcel[..HEADER + COMMITMENT], &mut sealed);
+        key.seal(&parcel[..HEADER + COMMITMENT], &mut sealed);
         parcel[HEADER + COMMITMENT..].copy_from_slice(&sealed);
 
         sending.chain = chain;
@@ -243,11 +255,12 @@ impl Ratchet {
         parcel: &[u8; PARCEL],
     ) -> Result<RatchetStep, Rejected> {
         let (head, sealed) = parcel.split_at(HEADER + COMMITMENT);
-        if !mac16_eq(&commitment(message), &head[HEADER..]) {
+        let (header, committed) = head.split_first_chunk::<HEADER>().ok_or(Rejected)?;
+        let (key, commitment) = body_key(message, &self.name, header);
+        if !mac16_eq(&commitment, committed) {
             return Err(Rejected);
         }
-        let plain = OneTimeKey::from(message.derive(labels::RATCHET_BODY, &self.name))
-            .open(head, sealed)?;
+        let plain = key.open(head, sealed)?;
         let mut body = Zeroizing::new([0; BODY]);
         body.copy_from_slice(&plain);
         next.limit_stored();

@@ -9,18 +9,19 @@ use zeroize::Zeroizing;
 use super::inbox::Inbox;
 use super::outbox::{Head, Item, Outbox};
 use super::persistence::{
-    AccountBytes, Change, ContactRow, MessageRow, MetaKey, OutgoingRow, SecretBytes,
+    AccountBytes, Change, ContactRow, MAX_NAME, MessageRow, MetaKey, OutgoingRow, SecretBytes,
 };
 use super::reach::Reach;
 use super::session::{ParcelId, SEEN, Sessions};
 use super::view::{ChatEvent, ContactState, ContactView, Delivery, MessageView, Policy};
+use super::{cut, text};
 use crate::crypto::id::AccountId;
 use crate::crypto::secrecy::Secrecy;
 use crate::node::person::ContactTag;
 use crate::wire::codec::{Malformed, Reader, malformed};
-use crate::wire::parcel::{Body, Kind, RECEIPT_LINKS};
+use crate::wire::parcel::{Body, Kind, RECEIPT_LINKS, START};
 use crate::wire::size::PARCEL;
-use crate::wire::time::{Moment, UnixMs};
+use crate::wire::time::{Moment, Now, UnixMs};
 
 /// Name of the small value with the numbers that have no column.
 pub const CONVERSATION: &str = "conversation";
@@ -159,13 +160,15 @@ impl Contact {
         }
     }
 
-    /// Whether something waits that they must get.
+    /// Whether something waits that they must get, or a session with an accepted contact is to be made, so that the first text finds one.
     pub fn has_work(&self) -> bool {
         let state = self.face.state;
-        self.outbox
-            .waiting(|kind| Contact::may_leave(state, kind))
-            .next()
-            .is_some()
+        (state == ContactState::Accepted && self.sessions.current.is_none())
+            || self
+                .outbox
+                .waiting(|kind| Contact::may_leave(state, kind))
+                .next()
+                .is_some()
     }
 
     /// Whether the screen knows of them at all.
@@ -361,6 +364,24 @@ pub fn restore(
     contact.inbox = Inbox::restore(row.received, links, missing);
     contact.outbox = Outbox::new(head);
     result
+}
+
+/// The row of a contact that was accepted and with whom nothing was exchanged yet.
+pub fn accepted_row(account: &AccountId, name: &str, now: Now) -> ContactRow {
+    ContactRow {
+        account: *account.bytes(),
+        name: cut(text::clean_line(name), MAX_NAME),
+        state: ContactState::Accepted,
+        policy: Policy::default(),
+        added: now.unix,
+        request_text: String::new(),
+        read_up_to: 0,
+        sent: 0,
+        sent_hash: START,
+        peer_has: 0,
+        received: 0,
+        received_hash: START,
+    }
 }
 
 /// An item found in the store; `previous` is the link of the one before it.

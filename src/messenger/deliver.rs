@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
+use super::FIRST_PARCEL_VERSION;
 use super::contact::{Contact, outgoing_row};
 use super::desk::Desk;
 use super::persistence::{Change, Persistence, StoreError};
-use super::session::{Start, current_row};
-use super::view::{ChatEvent, Delivery};
-use super::{FIRST_PARCEL_VERSION, reach::Way};
+use super::reach::{ReachedBy, Way};
+use super::session::{Copies, Start, current_row};
+use super::view::{ChatEvent, ContactState, Delivery};
 use crate::crypto::session::{OFFER, SessionStart};
 use crate::wire::parcel::{Body, Receipt};
 use crate::wire::size::PARCEL;
@@ -22,7 +23,7 @@ const RECEIPT_GAP: Duration = Duration::from_millis(1500);
 const OFFER_PATIENCE: Duration = Duration::from_secs(60);
 /// A parcel that left so often over so long without an acknowledgement opens under nothing at the other side: the session is lost
 /// there, or its key gave way to newer ones.
-const LOST_TRIES: u32 = 5;
+const LOST_TRIES: u32 = 6;
 const LOST_AFTER: Duration = Duration::from_secs(45);
 /// So many parcels of theirs that open under nothing, for `UNOPENED_AFTER`, say the same.
 const UNOPENED: u32 = 4;
@@ -30,16 +31,19 @@ const UNOPENED_AFTER: Duration = Duration::from_secs(30);
 /// First and longest wait between two new sessions in place of a lost one, in seconds.
 const RENEW_FIRST: f64 = 120.0;
 const RENEW_LAST: f64 = 3600.0;
-/// First and longest wait between two copies of a first parcel, in seconds.
-const START_FIRST: f64 = 6.0;
+/// First and longest wait between two copies of a first parcel, in seconds, and how much longer each waits than the one before. A first
+/// copy that is lost costs a person who looks at the screen two seconds; one that is only slow costs a cell that leaves anyway.
+const START_FIRST: f64 = 2.0;
 const START_LAST: f64 = 60.0;
+const START_GROWTH: f64 = 1.8;
 /// After the store refused.
 const STALL: Duration = Duration::from_secs(5);
 /// What the receiver holds although something before it is missing is not sent again before this.
 const HELD: Duration = Duration::from_secs(60);
 
-fn grown(first: f64, last: f64, tries: u32) -> f64 {
-    (first * 1.6f64.powi(tries.min(30) as i32)).min(last)
+/// Seconds to the next copy of a first parcel or receipt that left `tries` times before this one.
+fn pause(tries: u32) -> f64 {
+    (START_FIRST * START_GROWTH.powi(tries.min(30) as i32)).min(START_LAST)
 }
 
 impl Contact {
@@ -61,7 +65,7 @@ impl Contact {
             None => self.start_due(),
         };
         if self.sessions.current.is_some() {
-            due = due.min(self.talk.receipt_due.unwrap_or(Moment::NEVER));
+            due = due.min(self.owed_receipt().unwrap_or(Moment::NEVER));
             if self.talk.skip_due {
                 due = Moment(0);
             }
@@ -73,6 +77,15 @@ impl Contact {
             }
         }
         due.max(self.talk.stalled)
+    }
+
+    /// When a receipt is to leave. None while our request waits in a session in which nothing was heard: the request proves as well that
+    /// we are there, and a stranger has four places at an intro point for everything.
+    fn owed_receipt(&self) -> Option<Moment> {
+        let asks = self.face.state == ContactState::Asked && self.has_work();
+        self.talk
+            .receipt_due
+            .filter(|_| self.talk.heard_in_session || !asks)
     }
 
     /// Whether a session has to be started now.
@@ -145,6 +158,7 @@ impl Contact {
                 parcel: Box::new(parcel),
                 tries: 0,
                 due: now,
+                copies: Copies::new(now),
             });
             if self.sessions.current.is_some() {
                 let wait =
@@ -159,11 +173,24 @@ impl Contact {
         if start.due > now {
             return;
         }
-        let Some((by, _)) = self.reach.way(now, start.tries) else {
+        let cookie = self.reach.shows_cookie();
+        let limited = |by: ReachedBy| cookie && by == ReachedBy::Spur;
+        let ready = start.copies.ready();
+        let ways = [start.tries, start.tries.wrapping_add(1)];
+        let by = ways
+            .into_iter()
+            .filter_map(|tries| self.reach.way(now, tries))
+            .map(|(by, _)| by)
+            .find(|by| !limited(*by) || ready <= now);
+        let Some(by) = by else {
+            start.due = ready;
             return;
         };
+        if limited(by) {
+            start.copies.take(now);
+        }
         desk.send(by.way(self.tag), start.parcel.clone());
-        start.due = now.after_seconds(grown(START_FIRST, START_LAST, start.tries));
+        start.due = now.after_seconds(pause(start.tries));
         start.tries = start.tries.saturating_add(1);
     }
 
@@ -175,6 +202,7 @@ impl Contact {
         let mut draft = self.draft();
         let account = self.bytes();
         let have = self.inbox.received;
+        let owed_receipt = self.owed_receipt();
         let Some(ratchet) = &mut self.sessions.current else {
             return Ok(());
         };
@@ -239,7 +267,7 @@ impl Contact {
                 leaving.push((by.way(self.tag), Box::new(parcel)));
             }
         }
-        if self.talk.receipt_due.is_some_and(|due| due <= now)
+        if owed_receipt.is_some_and(|due| due <= now)
             && let Some((by, _)) = self.reach.way(now, self.talk.unheard_receipts)
         {
             draft.head.receipts = draft.head.receipts.saturating_add(1);
@@ -269,7 +297,7 @@ impl Contact {
             self.talk.receipt_due = None;
             if !self.talk.heard_in_session {
                 // The other side has to learn that the session is confirmed.
-                let wait = grown(START_FIRST, START_LAST, self.talk.unheard_receipts);
+                let wait = pause(self.talk.unheard_receipts);
                 self.talk.unheard_receipts = self.talk.unheard_receipts.saturating_add(1);
                 self.talk.receipt_due = Some(now.after_seconds(wait));
             }

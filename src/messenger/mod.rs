@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 pub use command::{Command, CommandError, Reply, Status};
-use contact::{CONVERSATION, Contact, Face, restore, restore_item};
+use contact::{CONVERSATION, Contact, Face, accepted_row, restore, restore_item};
 use desk::Desk;
 use persistence::{
     AccountBytes, Batch, Change, Persistence, ProfileRow, SecretBytes, Snapshot, StoreError,
@@ -133,21 +133,44 @@ impl<P: Persistence> Messenger<P> {
     /// # Errors
     /// If the store refuses, or the profile has an account: a second one would take its place for ever.
     pub fn create(
-        mut store: P,
+        store: P,
         name: &str,
         mut random: Stream,
+        now: Now,
+    ) -> Result<Messenger<P>, OpenError> {
+        let key = AccountKey::generate(&mut random);
+        Messenger::create_knowing(store, key, name, &[], random, now)
+    }
+
+    /// Makes an empty profile of an account whose key was drawn before, with `contacts` (AccountID, name) as if each had added the other and
+    /// both had accepted, long ago; the two start a session by themselves as soon as one finds the other. For profiles that are made
+    /// together by one hand, as a demonstration makes them: what nobody asked is not asked of anybody. Only a profile without an account
+    /// can be made so, and no parcel leads here. Own ids and what is above [`CONTACTS`] are left out.
+    ///
+    /// # Errors
+    /// As [`Messenger::create`].
+    pub fn create_knowing(
+        mut store: P,
+        key: AccountKey,
+        name: &str,
+        contacts: &[(AccountId, &str)],
+        random: Stream,
         now: Now,
     ) -> Result<Messenger<P>, OpenError> {
         if store.load()?.profile.is_some() {
             return Err(OpenError::HasAccount);
         }
-        let key = AccountKey::generate(&mut random);
+        let own = key.id();
         let mut batch = Batch::new();
         batch.push(Change::PutProfile(ProfileRow {
             account_key: SecretBytes::from_slice(&key.to_bytes()[..]),
             name: cut(text::clean_line(name), REQUEST_NAME),
             created: now.unix,
         }));
+        let others = contacts.iter().filter(|(account, _)| *account != own);
+        for (account, name) in others.take(CONTACTS) {
+            batch.push(Change::PutContact(accepted_row(account, name, now)));
+        }
         store.commit(batch)?;
         drop(key);
         Messenger::open(store, random, now)

@@ -16,8 +16,12 @@ use crate::wire::time::Moment;
 
 /// Parcels under way to a contact at once: what the node's queue of 16 takes with receipts, and far below what a receipt can name.
 pub const WINDOW: usize = 8;
-/// First patience with an acknowledgement: a round trip over two spurs takes a few seconds.
-const FIRST_RESEND: f64 = 6.0;
+/// Patience with an acknowledgement, in seconds, before a round trip was measured: a way takes one second to five.
+const FIRST_RESEND: f64 = 3.0;
+/// Least patience: receipts wait for up to a second and a half.
+const LEAST_RESEND: f64 = 2.0;
+/// Patience that was too short is kept for what leaves next, up to this, until a round trip is measured.
+const LONGEST_KEPT: f64 = 15.0;
 /// Longest: a contact that comes back is found again within this time.
 const LAST_RESEND: f64 = 60.0;
 /// Each try waits this much longer.
@@ -138,6 +142,9 @@ pub struct Outbox {
     items: VecDeque<Item>,
     /// Smoothed time until an acknowledgement, and its deviation, in seconds.
     round_trip: Option<(f64, f64)>,
+    /// Patience that the last acknowledgement of something sent more than once took: whose copy it was cannot be told, so it measures
+    /// nothing, and a patience below every round trip would never learn (Karn and Partridge 1987).
+    kept: f64,
 }
 
 impl Outbox {
@@ -146,6 +153,7 @@ impl Outbox {
             head,
             items: VecDeque::new(),
             round_trip: None,
+            kept: 0.0,
         }
     }
 
@@ -241,11 +249,15 @@ impl Outbox {
             .front()
             .is_some_and(|item| item.sequence <= up_to)
         {
-            if let Some(item) = self.items.pop_front()
-                && item.tries == 1
-                && !item.held
-            {
+            let Some(item) = self.items.pop_front() else {
+                return;
+            };
+            if item.tries == 1 && !item.held {
                 self.learn(now.since(item.last).as_secs_f64());
+                self.kept = 0.0;
+            } else if item.tries > 1 {
+                let patience = self.patience(item.tries).as_secs_f64();
+                self.kept = self.kept.max(patience.min(LONGEST_KEPT));
             }
         }
     }
@@ -264,7 +276,7 @@ impl Outbox {
     pub fn note_held(&mut self, have: u32, ahead: u32, now: Moment) {
         let first = have.saturating_add(2);
         let highest = (ahead != 0).then(|| first.saturating_add(31 - ahead.leading_zeros()));
-        let round_trip = self.round_trip.map_or(FIRST_RESEND / 2.0, |(mean, _)| mean);
+        let round_trip = self.round_trip.map_or(FIRST_RESEND, |(mean, _)| mean);
         for item in &mut self.items {
             let bit = item.sequence.checked_sub(have.saturating_add(2));
             item.held = bit.is_some_and(|bit| bit < 32 && ahead >> bit & 1 == 1);
@@ -280,9 +292,10 @@ impl Outbox {
     /// How long to wait for an acknowledgement of something that left `tries` times.
     pub fn patience(&self, tries: u32) -> Duration {
         let base = match self.round_trip {
-            Some((mean, deviation)) => (mean + 4.0 * deviation).max(FIRST_RESEND),
+            Some((mean, deviation)) => (mean + 4.0 * deviation).max(LEAST_RESEND),
             None => FIRST_RESEND,
         };
+        let base = base.max(self.kept);
         let seconds = base * GROWTH.powi(tries.saturating_sub(1).min(20) as i32);
         Duration::from_secs_f64(seconds.min(LAST_RESEND.max(base.min(4.0 * LAST_RESEND))))
     }
@@ -431,9 +444,46 @@ mod tests {
     #[test]
     fn patience_grows_and_has_an_end() {
         let outbox = outbox(&["a"]);
-        assert_eq!(outbox.patience(1), Duration::from_secs(6));
+        assert_eq!(outbox.patience(1), Duration::from_secs(3));
         assert!(outbox.patience(2) > outbox.patience(1));
         assert_eq!(outbox.patience(50), Duration::from_secs(60));
+    }
+
+    /// Something leaves at `seconds`, as often as its patience ends, and is acknowledged after `round_trip`; how often it left.
+    fn talk(outbox: &mut Outbox, seconds: f64, round_trip: f64) -> u32 {
+        let item = outbox.head.prepare(Kind::Text, &[b"a"], None);
+        outbox.append(item);
+        let (mut now, end) = (seconds, seconds + round_trip);
+        while now < end {
+            for item in outbox.window(|_| true) {
+                item.sealed = Some(Box::new([0; PARCEL]));
+            }
+            outbox.note_left(Moment(0).after_seconds(now), Duration::ZERO, |_| true);
+            now += outbox.patience(outbox.items[0].tries).as_secs_f64();
+        }
+        let tries = outbox.items[0].tries;
+        let up_to = outbox.items[0].sequence;
+        outbox.acknowledge(up_to, Moment(0).after_seconds(end));
+        tries
+    }
+
+    #[test]
+    fn patience_follows_the_round_trip_and_never_falls_below_two_seconds() {
+        let mut outbox = outbox(&[]);
+        for i in 0..50 {
+            talk(&mut outbox, f64::from(i) * 100.0, 0.2);
+        }
+        assert_eq!(outbox.patience(1), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_round_trip_above_the_first_patience_is_learnt_and_then_nothing_leaves_twice() {
+        let mut outbox = outbox(&[]);
+        let tries: Vec<u32> = (0..20)
+            .map(|i| talk(&mut outbox, f64::from(i) * 100.0, 8.0))
+            .collect();
+        assert!(tries[0] > 1, "the first patience is shorter");
+        assert!(tries[4..].iter().all(|tries| *tries == 1), "{tries:?}");
     }
 
     #[test]

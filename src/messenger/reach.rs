@@ -55,6 +55,8 @@ pub struct Reach {
     handle: Option<(ReplyHandle, Moment)>,
     /// The cookie instead of the token of the day.
     use_cookie: bool,
+    /// What the spur shows at present.
+    shows_cookie: bool,
     credential_since: Moment,
 }
 
@@ -74,6 +76,7 @@ impl Reach {
             spur_heard: Moment(0),
             handle: None,
             use_cookie: false,
+            shows_cookie: true,
             credential_since: Moment(0),
         }
     }
@@ -109,6 +112,11 @@ impl Reach {
 
     pub fn is_spur_up(&self) -> bool {
         self.spur_up
+    }
+
+    /// Whether the intro point takes what comes along our spur for a stranger's.
+    pub fn shows_cookie(&self) -> bool {
+        self.shows_cookie
     }
 
     /// Something of theirs opened that came this way.
@@ -266,6 +274,7 @@ impl Reach {
             self.tried_since = None;
         }
         let point = self.points.get(self.pick % self.points.len().max(1))?;
+        self.shows_cookie = token.is_none() || self.use_cookie;
         Some(SpurTarget {
             contact,
             node: point.node,

@@ -42,6 +42,41 @@ pub struct Start {
     pub parcel: Box<[u8; PARCEL]>,
     pub tries: u32,
     pub due: Moment,
+    /// Those that left along the cookie of strangers.
+    pub copies: Copies,
+}
+
+/// Copies of a first parcel that an intro point counts as a stranger's. It lets all strangers of an account pass four parcels at once, then
+/// one in 30 s: a start takes three of the four, so that a place is left for what comes after it, and then no more than flows on.
+pub struct Copies {
+    /// How much of the allowance was spent at `at`.
+    spent: f64,
+    at: Moment,
+}
+
+impl Copies {
+    const AT_ONCE: f64 = 3.0;
+    const SECONDS: f64 = 30.0;
+
+    pub fn new(now: Moment) -> Copies {
+        Copies {
+            spent: 0.0,
+            at: now,
+        }
+    }
+
+    /// When the next may leave.
+    pub fn ready(&self) -> Moment {
+        let over = (self.spent + 1.0 - Copies::AT_ONCE).max(0.0);
+        self.at.after_seconds(over * Copies::SECONDS)
+    }
+
+    /// One leaves.
+    pub fn take(&mut self, now: Moment) {
+        let earned = now.since(self.at).as_secs_f64() / Copies::SECONDS;
+        self.spent = (self.spent - earned).max(0.0) + 1.0;
+        self.at = now;
+    }
 }
 
 /// A session we answered to, until its initiator proves that it is there.

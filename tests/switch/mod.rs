@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 
 use paratox::crypto::id::{AccountId, NodeId};
-use paratox::crypto::keys::{CookieKey, NodeKey};
+use paratox::crypto::keys::{AccountKey, CookieKey, NodeKey};
 use paratox::crypto::random::Stream;
 use paratox::messenger::memory::Memory;
 use paratox::messenger::persistence::{Batch, Change, Persistence};
-use paratox::messenger::view::{ChatEvent, ContactState, Delivery, MessageView};
+use paratox::messenger::view::{ChatEvent, ContactState, ContactView, Delivery, MessageView};
 use paratox::messenger::{Command, CommandError, Messenger, MessengerOutput, Reply};
 use paratox::node::person::{
     ContactTag, IntroPoint, NodeCommand, PersonEvent, ReplyHandle, SpurTarget,
@@ -74,12 +74,16 @@ pub struct World {
     pub people: Vec<Person>,
     /// Every parcel that was sent, lost or not.
     pub recorded: Vec<(usize, Box<[u8; 400]>)>,
+    /// When each of them was.
+    pub recorded_at: Vec<Moment>,
     /// Those among them that carried a text, if `watch_texts`: the sender's outbox knew them.
     pub texts: Vec<[u8; 400]>,
     pub watch_texts: bool,
     pub fetches: Vec<[u8; 32]>,
     /// Intro points know no token and no cookie.
     pub refuse_credentials: bool,
+    /// So many of the next parcels are lost.
+    pub lose_next: u32,
     values: BTreeMap<[u8; 32], Box<[u8; 568]>>,
     queue: BTreeMap<(u64, u64), Due>,
     count: u64,
@@ -94,10 +98,12 @@ impl World {
             network,
             people: Vec::new(),
             recorded: Vec::new(),
+            recorded_at: Vec::new(),
             texts: Vec::new(),
             watch_texts: false,
             fetches: Vec::new(),
             refuse_credentials: false,
+            lose_next: 0,
             values: BTreeMap::new(),
             queue: BTreeMap::new(),
             count: 0,
@@ -139,6 +145,42 @@ impl World {
             None => Messenger::open(store, stream, now),
         }
         .expect("a profile");
+        self.place(messenger)
+    }
+
+    /// New people, all of whom have each other as accepted contacts from the start.
+    pub fn join_knowing(&mut self, names: &[&str]) {
+        let mut random = self.random.fork("keys", b"");
+        let keys: Vec<AccountKey> = names
+            .iter()
+            .map(|_| AccountKey::generate(&mut random))
+            .collect();
+        let contacts: Vec<(AccountId, &str)> = keys
+            .iter()
+            .map(AccountKey::id)
+            .zip(names.iter().copied())
+            .collect();
+        for (key, name) in keys.into_iter().zip(names) {
+            self.join_with(key, name, &contacts);
+        }
+    }
+
+    /// A new person whose key is known before, with accepted contacts.
+    pub fn join_with(
+        &mut self,
+        key: AccountKey,
+        name: &str,
+        contacts: &[(AccountId, &str)],
+    ) -> usize {
+        self.count += 1;
+        let stream = self.random.fork("person", &self.count.to_be_bytes());
+        let now = self.now();
+        let messenger = Messenger::create_knowing(Memory::new(), key, name, contacts, stream, now)
+            .expect("a profile");
+        self.place(messenger)
+    }
+
+    fn place(&mut self, messenger: Messenger<Memory>) -> usize {
         let intro = self.intro();
         let id = messenger.id();
         self.people.push(Person {
@@ -214,6 +256,11 @@ impl World {
             .insert((self.at.after_seconds(seconds).0, self.count), due);
     }
 
+    fn record(&mut self, from: usize, parcel: Box<[u8; 400]>) {
+        self.recorded.push((from, parcel));
+        self.recorded_at.push(self.at);
+    }
+
     fn owner(&self, node: &NodeId) -> Option<usize> {
         self.people
             .iter()
@@ -227,7 +274,7 @@ impl World {
         event: impl Fn(Box<[u8; 400]>) -> PersonEvent,
         parcel: Box<[u8; 400]>,
     ) {
-        self.recorded.push((from, parcel.clone()));
+        self.record(from, parcel.clone());
         if self.watch_texts {
             let snapshot = self.store(from).load().expect("alive");
             let is_text = snapshot
@@ -237,6 +284,10 @@ impl World {
             if is_text && !self.texts.contains(&*parcel) {
                 self.texts.push(*parcel);
             }
+        }
+        if self.lose_next > 0 {
+            self.lose_next -= 1;
+            return;
         }
         let copies = 1 + u32::from(self.random.unit() < self.network.copies);
         for _ in 0..copies {
@@ -323,7 +374,7 @@ impl World {
                         parcel,
                     );
                 } else {
-                    self.recorded.push((person, parcel));
+                    self.record(person, parcel);
                 }
             }
             NodeCommand::SendReply { handle, parcel } => {
@@ -340,7 +391,7 @@ impl World {
                         |parcel| PersonEvent::FromSpur { contact, parcel },
                         parcel,
                     ),
-                    None => self.recorded.push((person, parcel)),
+                    None => self.record(person, parcel),
                 }
             }
             NodeCommand::Fetch { id, key } => {
@@ -533,11 +584,14 @@ impl World {
     }
 
     pub fn state(&mut self, person: usize, other: usize) -> Option<ContactState> {
+        self.view(person, other).map(|view| view.state)
+    }
+
+    /// What the screen of `person` shows of `other`.
+    pub fn view(&mut self, person: usize, other: usize) -> Option<ContactView> {
         let id = self.people[other].id;
         match self.command(person, Command::List) {
-            Ok(Reply::Contacts(contacts)) => {
-                contacts.into_iter().find(|c| c.id == id).map(|c| c.state)
-            }
+            Ok(Reply::Contacts(contacts)) => contacts.into_iter().find(|c| c.id == id),
             _ => None,
         }
     }
@@ -575,6 +629,21 @@ impl World {
     /// Whether the program of `person` runs: a store that died in a commit ends it.
     pub fn is_alive(&mut self, person: usize) -> bool {
         self.store(person).load().is_ok()
+    }
+
+    /// Every spur of `person` ends and is open again at once.
+    pub fn renew_spurs(&mut self, person: usize) {
+        let now = self.now();
+        let place = &mut self.people[person];
+        let up = place.spurs.iter().filter(|(_, spur)| spur.up.is_some());
+        let contacts: Vec<ContactTag> = up.map(|(contact, _)| *contact).collect();
+        for contact in contacts {
+            if let Some(messenger) = &mut place.messenger {
+                messenger.handle_node(now, PersonEvent::SpurDown { contact });
+                messenger.handle_node(now, PersonEvent::SpurUp { contact });
+            }
+        }
+        self.drain(person);
     }
 
     /// A parcel arrives at `person` along a spur of nobody.

@@ -192,6 +192,35 @@ fn a_step_never_overwrites_a_newer_state() {
     let _ = step.commit(&mut b);
 }
 
+/// AES-GCM with one key and one nonce gives away the difference of two texts, and its authentication key.
+#[test]
+fn a_restored_copy_never_seals_two_texts_under_one_key() {
+    let (mut a, mut b, mut random) = pair(42);
+    let copy = a.to_bytes();
+    let mut restored = Ratchet::from_bytes(&copy).unwrap();
+    let (first, second) = (
+        send(&mut a, 1, &mut random),
+        send(&mut restored, 2, &mut random),
+    );
+    let difference: Vec<u8> = (HEADER + COMMITMENT..PARCEL - TAG)
+        .map(|i| first[i] ^ second[i])
+        .collect();
+    let same = difference.iter().filter(|byte| **byte == 0).count();
+    assert!(
+        same < 20,
+        "{same} of {BODY} bytes are sealed with one key stream"
+    );
+    assert_ne!(
+        first[HEADER..HEADER + COMMITMENT],
+        second[HEADER..HEADER + COMMITMENT],
+        "nor can it be told that they stand in one place of the chain"
+    );
+    let mut other = Ratchet::from_bytes(&b.to_bytes()).unwrap();
+    assert_eq!(receive(&mut b, &second, &mut random), Ok(2));
+    assert_eq!(receive(&mut b, &first, &mut random), Err(Rejected));
+    assert_eq!(receive(&mut other, &first, &mut random), Ok(1));
+}
+
 #[test]
 fn damaged_states_are_refused() {
     let (mut a, mut b, mut random) = pair(41);
