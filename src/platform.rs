@@ -1,11 +1,14 @@
 //! Everything that depends on the operating system, in one file.
 //!
 //! Linux is what it is tested on. macOS and Windows are untested: on other Unix systems the same calls apply, elsewhere files get the
-//! modes of the system and the process is not hardened. Not here: the terminal and the socket, whose crates hide the differences.
+//! modes of the system, the process is not hardened, and of all signals only Ctrl+C is there. Not here: the screen and the socket, whose
+//! crates hide the differences.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
+
+use zeroize::Zeroizing;
 
 /// Keeps secrets of the whole process from leaving it by the back door: no core dump, no reading of its memory by other programs of
 /// the same user, no file that others may read. To be called first in `main`.
@@ -150,6 +153,187 @@ pub fn process_exists(pid: u32) -> bool {
     {
         let _ = pid;
         false
+    }
+}
+
+/// The wish of the system or of the person that the program end, stop or go on.
+pub mod signals {
+    use std::io;
+
+    #[cfg(unix)]
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    /// Waits for the end: SIGINT, SIGTERM or SIGHUP.
+    pub struct Signals {
+        #[cfg(unix)]
+        interrupt: Signal,
+        #[cfg(unix)]
+        terminate: Signal,
+        #[cfg(unix)]
+        hangup: Signal,
+    }
+
+    #[cfg(unix)]
+    impl Signals {
+        /// From here on the signals no longer kill the process. Inside a runtime.
+        pub fn new() -> io::Result<Signals> {
+            Ok(Signals {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+                hangup: signal(SignalKind::hangup())?,
+            })
+        }
+
+        /// Returns at the first of them. Safe to drop while it waits.
+        pub async fn wait(&mut self) {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+                _ = self.hangup.recv() => {}
+            }
+        }
+    }
+
+    #[cfg(not(unix))]
+    impl Signals {
+        pub fn new() -> io::Result<Signals> {
+            Ok(Signals {})
+        }
+
+        pub async fn wait(&mut self) {
+            // Where Ctrl+C cannot be watched it still kills the process.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// What the shell did with the process.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Job {
+        /// SIGTSTP from outside (from the keyboard it comes as a key): the process shall stop.
+        Stop,
+        /// SIGCONT: somebody else may have used the terminal.
+        Continued,
+    }
+
+    /// Watches what the shell does with a process that has the terminal.
+    pub struct JobControl {
+        #[cfg(unix)]
+        stop: Signal,
+        #[cfg(unix)]
+        continued: Signal,
+    }
+
+    #[cfg(unix)]
+    impl JobControl {
+        /// From here on SIGTSTP no longer stops the process by itself. Inside a runtime.
+        pub fn new() -> io::Result<JobControl> {
+            use signal_hook::consts::{SIGCONT, SIGTSTP};
+            Ok(JobControl {
+                stop: signal(SignalKind::from_raw(SIGTSTP))?,
+                continued: signal(SignalKind::from_raw(SIGCONT))?,
+            })
+        }
+
+        /// Safe to drop while it waits.
+        pub async fn next(&mut self) -> Job {
+            tokio::select! {
+                _ = self.stop.recv() => Job::Stop,
+                _ = self.continued.recv() => Job::Continued,
+            }
+        }
+    }
+
+    #[cfg(not(unix))]
+    impl JobControl {
+        pub fn new() -> io::Result<JobControl> {
+            Ok(JobControl {})
+        }
+
+        pub async fn next(&mut self) -> Job {
+            std::future::pending().await
+        }
+    }
+
+    /// Stops the whole process as the shell expects; returns when it is continued. At once where there is no job control.
+    pub fn stop_here() {
+        #[cfg(unix)]
+        let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
+    }
+}
+
+/// Longest line that is read without being shown: what a terminal takes as one line.
+const HIDDEN_LINE: usize = 4096;
+
+/// Asks the person at the controlling terminal, wherever stdin and stdout lead, and reads one line that is not shown.
+///
+/// `Ok(None)`: there is no terminal to ask at. An error of kind `Interrupted`: the person pressed Ctrl+C or ended the input.
+pub fn ask_hidden(question: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    #[cfg(unix)]
+    {
+        let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
+            return Ok(None);
+        };
+        read_hidden(terminal, question).map(Some)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (question, HIDDEN_LINE);
+        Ok(None)
+    }
+}
+
+/// The terminal edits the line itself. Its signal keys are ordinary ones meanwhile: a process that they end or stop would leave the terminal
+/// without echo. Ctrl+C ends the line, so that it is heard at once.
+#[cfg(unix)]
+fn read_hidden(mut terminal: File, question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+    use rustix::termios::{
+        LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+    };
+    use std::io::{Read, Write};
+
+    const CTRL_C: u8 = 3;
+
+    struct Restored<'a>(&'a File, Termios);
+    impl Drop for Restored<'_> {
+        fn drop(&mut self) {
+            let _ = tcsetattr(self.0, OptionalActions::Now, &self.1);
+        }
+    }
+
+    let before = tcgetattr(&terminal)?;
+    let mut hidden = before.clone();
+    hidden
+        .local_modes
+        .remove(LocalModes::ECHO | LocalModes::ISIG);
+    hidden
+        .local_modes
+        .insert(LocalModes::ICANON | LocalModes::ECHONL);
+    hidden.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
+    let reader = terminal.try_clone()?;
+    let restored = Restored(&reader, before);
+    tcsetattr(&reader, OptionalActions::Flush, &hidden)?;
+    terminal.write_all(question.as_bytes())?;
+    let mut line = Zeroizing::new(vec![0; HIDDEN_LINE]);
+    let count = loop {
+        match (&reader).read(&mut line) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => break read?,
+        }
+    };
+    drop(restored);
+    line.truncate(count);
+    match line.last() {
+        Some(b'\n') => {
+            line.pop();
+            Ok(line)
+        }
+        // Ctrl+C, Ctrl+D, or a terminal that has gone.
+        _ => {
+            let _ = terminal.write_all(b"\n");
+            Err(io::ErrorKind::Interrupted.into())
+        }
     }
 }
 

@@ -81,6 +81,31 @@ impl Program {
     }
 
     fn start_with(fate: &str, variables: &[(&str, &str)]) -> Program {
+        let mut command = CommandBuilder::new(std::env::current_exe().expect("this test"));
+        command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
+        command.env(FATE, fate);
+        command.env_remove("NO_COLOR");
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        let program = Program::spawn(command);
+        program.until("the chat is drawn", |screen| {
+            screen.alternate_screen() && screen.contents().contains(TITLE)
+        });
+        assert!(program.bracketed_paste() && settings(&*program.master) != program.line_settings);
+        program
+    }
+
+    /// A line for the shell of the real program; `$P` is the program, `$D` a data directory.
+    fn shell(line: &str, data: &std::path::Path) -> Program {
+        let mut command = CommandBuilder::new("sh");
+        command.args(["-c", line]);
+        command.env("P", env!("CARGO_BIN_EXE_paratox"));
+        command.env("D", data);
+        Program::spawn(command)
+    }
+
+    fn spawn(mut command: CommandBuilder) -> Program {
         let pair = native_pty_system()
             .openpty(PtySize {
                 rows: 24,
@@ -90,15 +115,8 @@ impl Program {
             })
             .expect("a pseudo-terminal");
         let line_settings = settings(&*pair.master);
-        let mut command = CommandBuilder::new(std::env::current_exe().expect("this test"));
-        command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
-        command.env(FATE, fate);
         command.env("TERM", "xterm-256color");
         command.env("LC_ALL", "C.UTF-8");
-        command.env_remove("NO_COLOR");
-        for (name, value) in variables {
-            command.env(name, value);
-        }
         let child = pair
             .slave
             .spawn_command(command)
@@ -114,19 +132,14 @@ impl Program {
                 shown.lock().expect("no reader panics").process(&chunk[..n]);
             }
         });
-        let program = Program {
+        Program {
             child,
             master: pair.master,
             keys,
             terminal,
             _slave: pair.slave,
             line_settings,
-        };
-        program.until("the chat is drawn", |screen| {
-            screen.alternate_screen() && screen.contents().contains(TITLE)
-        });
-        assert!(program.bracketed_paste() && settings(&*program.master) != program.line_settings);
-        program
+        }
     }
 
     fn until(&self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
@@ -158,6 +171,12 @@ impl Program {
     fn pid(&self) -> Pid {
         let id = self.child.process_id().expect("it runs");
         Pid::from_raw(i32::try_from(id).expect("a process id")).expect("not zero")
+    }
+
+    /// Waits for a question, and until the terminal no longer shows what is typed.
+    fn is_asked(&self, question: &str) {
+        self.until(question, |screen| screen.contents().contains(question));
+        assert_ne!(settings(&*self.master), self.line_settings);
     }
 
     fn press(&mut self, keys: &[u8]) {
@@ -275,5 +294,60 @@ fn without_colour_bold_and_reverse_reach_the_terminal() {
         }
         program.press(b"\x11");
         assert_eq!(program.ends(), 0);
+    }
+}
+
+/// JSON lines come through the pipe meanwhile; the question goes to the person.
+#[test]
+fn a_passphrase_is_asked_for_at_the_terminal_and_never_shown() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let data = place.path().join("data");
+    let shown = |program: &Program| {
+        let terminal = program.terminal.lock().expect("no reader panics");
+        terminal.screen().contents()
+    };
+
+    let make = "echo '{\"cmd\":\"quit\"}' | \"$P\" headless --name Anna --data-dir \"$D\" --listen 127.0.0.1:0; echo \"code $?\"";
+    let mut program = Program::shell(make, &data);
+    program.is_asked("New passphrase for");
+    program.press(b"two hidden words\n");
+    program.is_asked("The same again");
+    program.press(b"two hidden word\n");
+    program.until("a slip is found", |screen| {
+        screen.contents().contains("do not match") && screen.contents().contains("code 2")
+    });
+    program.ends();
+    assert!(!data.exists(), "nothing was made");
+
+    let mut program = Program::shell(make, &data);
+    program.is_asked("New passphrase for");
+    // As far as the terminal lets a line be edited: Ctrl+U takes all of it back.
+    program.press(b"something else\x15two hidden words\n");
+    program.is_asked("The same again");
+    program.press(b"two hidden words\n");
+    program.until("it ran to its end", |screen| {
+        screen.contents().contains("\"ready\"") && screen.contents().contains("code 0")
+    });
+    assert!(!shown(&program).contains("hidden"));
+    program.ends();
+
+    for (typed, code, words) in [
+        (&b"two hidden words\n"[..], "code 0", "px1"),
+        (b"two hidden worms\n", "code 3", "passphrase"),
+        (b"\n", "code 2", "no passphrase was given"),
+        (b"two hid\x03", "code 1", "no passphrase was given"),
+        (b"\x04", "code 1", "no passphrase was given"),
+    ] {
+        let line = "\"$P\" id --data-dir \"$D\" 2>&1; echo \"code $?\"";
+        let mut program = Program::shell(line, &data);
+        program.is_asked("Passphrase of");
+        program.press(typed);
+        program.until(code, |screen| screen.contents().contains(code));
+        let contents = shown(&program);
+        assert!(
+            contents.contains(words) && !contents.contains("hid"),
+            "{contents}"
+        );
+        program.ends();
     }
 }

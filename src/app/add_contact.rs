@@ -5,13 +5,13 @@ use crate::crypto::id::AccountId;
 use crate::messenger::text;
 
 use super::event::Command;
-use super::field::{Edit, Field};
+use super::field::{Edit, Field, next_stop};
 use super::first_run::NAME_BYTES;
 
 /// Characters of an AccountID.
 pub const ID_CHARACTERS: usize = 62;
 /// Bytes of the id field: a pasted text that is far too long is shown to be too long and cut there.
-const ID_BYTES: usize = 256;
+pub const ID_BYTES: usize = 256;
 /// Bytes of the first message: it travels with the request.
 pub const REQUEST_MAX: usize = 200;
 /// Characters of a group when an id is shown.
@@ -84,13 +84,7 @@ impl Default for AddContact {
 
 impl AddContact {
     pub fn step(&mut self, forward: bool) {
-        let at = STOPS.iter().position(|s| *s == self.stop).unwrap_or(0);
-        let next = if forward {
-            at + 1
-        } else {
-            at + STOPS.len() - 1
-        };
-        self.stop = STOPS[next % STOPS.len()];
+        self.stop = next_stop(&STOPS, self.stop, forward);
     }
 
     fn field(&mut self) -> Option<&mut Field> {
@@ -116,9 +110,8 @@ impl AddContact {
                 self.recheck(own, known);
             }
             Stop::Name | Stop::Message => {
-                let line = text::clean(typed).replace('\n', " ");
                 if let Some(field) = self.field() {
-                    field.insert(&line);
+                    field.take(typed);
                 }
             }
             Stop::Add => {}

@@ -176,8 +176,11 @@ impl App {
             }
             Action::Confirm => {
                 if let Some(command) = add.confirm() {
+                    if let (Command::Add { id, .. }, None) = (&command, self.current) {
+                        self.added = Some(*id);
+                    }
                     out.push(command);
-                    self.say("asked; the contact appears in the list, and messages wait until the answer comes");
+                    self.say("asked; messages wait until the answer comes");
                     return;
                 }
             }

@@ -4,6 +4,7 @@ use crate::crypto::id::AccountId;
 use crate::messenger::view::{ChatEvent, ContactView, MessageView, Policy};
 use crate::node::person::NetworkInfo;
 use crate::wire::class::Class;
+use crate::wire::ticket::Ticket;
 
 use super::field::Secret;
 use super::keymap::Action;
@@ -35,6 +36,8 @@ pub enum Event {
     Chat(ChatEvent),
     /// A snapshot, as often as the sender likes; at most one a second is drawn.
     Network(Box<NetworkInfo>),
+    /// The entry nodes that this run was started with.
+    Entries(Vec<Ticket>),
     /// All contacts, at the start or after a change of many.
     Contacts(Vec<ContactView>),
     /// Messages of one conversation in any order. `older`: there are more before the first of them.

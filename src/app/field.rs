@@ -5,6 +5,8 @@ use std::fmt;
 use unicode_segmentation::UnicodeSegmentation;
 use zeroize::Zeroizing;
 
+use crate::messenger::text;
+
 /// Editing keys that every input understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
@@ -43,6 +45,17 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[hidden]")
     }
+}
+
+/// The stop of Tab after `at`, or the one before it; round the ends.
+pub fn next_stop<S: Copy + PartialEq>(stops: &[S], at: S, forward: bool) -> S {
+    let place = stops.iter().position(|stop| *stop == at).unwrap_or(0);
+    let next = if forward {
+        place + 1
+    } else {
+        place + stops.len() - 1
+    };
+    stops[next % stops.len()]
 }
 
 /// A line of text with a cursor. Its memory is wiped when dropped and never grows past `max`, so no copy stays behind in the heap.
@@ -117,6 +130,13 @@ impl Field {
             self.cursor += grapheme.len();
         }
         self.settle();
+    }
+
+    /// Inserts what somebody typed or pasted: cleaned, and on one line. Breaks become spaces, but not in a passphrase.
+    pub fn take(&mut self, typed: &str) {
+        let line =
+            Zeroizing::new(text::clean(typed).replace('\n', if self.hidden { "" } else { " " }));
+        self.insert(&line);
     }
 
     /// True if anything changed.

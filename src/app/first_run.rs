@@ -5,7 +5,7 @@ use crate::wire::class::Class;
 use crate::wire::ticket::Ticket;
 
 use super::event::Command;
-use super::field::{Edit, Field, Secret};
+use super::field::{Edit, Field, Secret, next_stop};
 
 /// Bytes of a passphrase: a long sentence in any script.
 pub const PASSPHRASE_MAX: usize = 512;
@@ -71,13 +71,7 @@ impl FirstRun {
     }
 
     pub fn step(&mut self, forward: bool) {
-        let at = STOPS.iter().position(|s| *s == self.stop).unwrap_or(0);
-        let next = if forward {
-            at + 1
-        } else {
-            at + STOPS.len() - 1
-        };
-        self.stop = STOPS[next % STOPS.len()];
+        self.stop = next_stop(&STOPS, self.stop, forward);
     }
 
     fn field(&mut self) -> Option<&mut Field> {
@@ -98,13 +92,8 @@ impl FirstRun {
             }
             return;
         }
-        let tickets = self.stop == Stop::Tickets;
         if let Some(field) = self.field() {
-            if tickets {
-                field.insert(&text::clean(typed).replace('\n', " "));
-            } else {
-                field.insert(&text::clean(typed).replace('\n', ""));
-            }
+            field.take(typed);
         }
     }
 

@@ -312,7 +312,7 @@ impl App {
         }
         let bytes = self.composer.text().len();
         let refusal = match self.current_contact() {
-            None => Some("no conversation is open: F7 adds a contact, F2 lists them".to_owned()),
+            None => Some("no conversation is open: F7 adds, F2 lists".to_owned()),
             Some(c) if c.state == ContactState::Blocked => {
                 Some(format!("{} is blocked; nothing was sent", c.name))
             }
@@ -353,11 +353,7 @@ impl App {
         let own = self.me.as_ref().map(|me| me.id);
         match &mut self.stage {
             Stage::FirstRun(first) => first.insert(typed),
-            Stage::Unlock(unlock) => {
-                unlock
-                    .passphrase
-                    .insert(&text::clean(typed).replace('\n', ""));
-            }
+            Stage::Unlock(unlock) => unlock.passphrase.take(typed),
             Stage::Chat => match self.overlay.take() {
                 None => {
                     self.drop_selection();
@@ -366,16 +362,14 @@ impl App {
                 Some(mut overlay) => {
                     match &mut overlay {
                         Overlay::Contacts { filter, cursor } => {
-                            filter.insert(&text::clean(typed).replace('\n', " "));
+                            filter.take(typed);
                             *cursor = 0;
                         }
                         Overlay::Help { filter, scroll } => {
-                            filter.insert(&text::clean(typed).replace('\n', " "));
+                            filter.take(typed);
                             *scroll = 0;
                         }
-                        Overlay::Rename { name, .. } => {
-                            name.insert(&text::clean(typed).replace('\n', " "))
-                        }
+                        Overlay::Rename { name, .. } => name.take(typed),
                         Overlay::Add(add) => {
                             add.insert(typed, own, |id| self.contact(id).map(|c| c.name.clone()))
                         }

@@ -27,6 +27,7 @@ use jiff::tz::TimeZone;
 use crate::crypto::id::AccountId;
 use crate::messenger::view::{ContactState, ContactView, Delivery};
 use crate::node::person::NetworkInfo;
+use crate::wire::ticket::Ticket;
 use crate::wire::time::{Moment, Now, UnixMs};
 
 use add_contact::AddContact;
@@ -126,10 +127,14 @@ pub struct App {
     visits: Vec<AccountId>,
     pub composer: Composer,
     drafts: BTreeMap<AccountId, Composer>,
+    /// Whom the person asked for a moment ago: opened as soon as the contact is there, if nobody was open.
+    added: Option<AccountId>,
     pending: VecDeque<Pending>,
     next_tag: u64,
     pub questions: VecDeque<Question>,
     pub network: NetworkInfo,
+    /// The entry nodes that this run was started with. `None`: not told yet.
+    pub entries: Option<Vec<Ticket>>,
     pub online_since: Option<UnixMs>,
     network_drawn: Option<Moment>,
     network_waits: bool,
@@ -159,10 +164,12 @@ impl App {
             visits: Vec::new(),
             composer: Composer::default(),
             drafts: BTreeMap::new(),
+            added: None,
             pending: VecDeque::new(),
             next_tag: 1,
             questions: VecDeque::new(),
             network: NetworkInfo::default(),
+            entries: None,
             online_since: None,
             network_drawn: None,
             network_waits: false,

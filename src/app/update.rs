@@ -6,6 +6,7 @@ use crate::messenger::view::{ChatEvent, ContactState, ContactView, MessageView};
 use crate::node::person::NetworkInfo;
 use crate::wire::time::Now;
 
+use super::composer::Composer;
 use super::conversation::Conversation;
 use super::event::{Command, Event};
 use super::{
@@ -40,6 +41,7 @@ pub fn update(app: &mut App, event: Event, now: Now) -> Vec<Command> {
         Event::Tick => app.tick(before),
         Event::Chat(event) => app.chat(event, &mut out),
         Event::Network(info) => app.network(*info),
+        Event::Entries(entries) => app.entries = Some(entries),
         Event::Contacts(contacts) => {
             app.contacts = contacts.into_iter().map(cleaned_contact).collect();
             app.sort_contacts();
@@ -128,7 +130,8 @@ impl App {
         }
     }
 
-    fn network(&mut self, info: NetworkInfo) {
+    fn network(&mut self, mut info: NetworkInfo) {
+        info.rate += 0.0; // the sum of no rates is -0.0, and a screen would show the sign
         if info.online && !self.network.online {
             self.online_since = Some(self.now.unix);
         } else if !info.online {
@@ -154,7 +157,15 @@ impl App {
 
     fn chat(&mut self, event: ChatEvent, out: &mut Vec<Command>) {
         match event {
-            ChatEvent::Contact(contact) => self.put_contact(contact),
+            ChatEvent::Contact(contact) => {
+                let id = contact.id;
+                self.put_contact(contact);
+                if self.added.take_if(|added| *added == id).is_some() && self.current.is_none() {
+                    let overlay = self.overlay.take();
+                    self.open(id, out);
+                    self.overlay = overlay;
+                }
+            }
             ChatEvent::Request(contact) => {
                 let contact = cleaned_contact(contact);
                 let asks = contact.state == ContactState::Asking;
@@ -397,8 +408,16 @@ impl App {
                 conversation.unread_from = None;
             }
         }
+        // what was written before anybody was chosen is not lost
+        let loose = match self.current {
+            None => std::mem::take(&mut self.composer),
+            Some(_) => Composer::default(),
+        };
         self.current = Some(id);
         self.composer = self.drafts.remove(&id).unwrap_or_default();
+        if !loose.is_empty() {
+            self.give_back(id, loose.text());
+        }
         self.seen_since = None;
         self.visits.retain(|v| *v != id);
         self.visits.push(id);

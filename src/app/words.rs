@@ -128,6 +128,26 @@ pub fn explain(message: &MessageView, contact: &str, zone: &TimeZone) -> Vec<Sec
                 points: vec!["That the key is erased is the other device's claim. Nobody can prove it from outside.".into()],
             });
         }
+        Secrecy::OnceOpened if message.mine && message.delivery == Delivery::Queued => {
+            out.push(Section {
+                title: "Which key, and why",
+                points: vec![format!(
+                    "None yet: it has not left as a whole. What leaves is encrypted with a key of the session with {contact} (Double \
+                     Ratchet) that is used once."
+                )],
+            });
+            out.push(Section {
+                title: "What this means",
+                points: vec![
+                    "Until it leaves it lies on this disk, protected by your passphrase.".into(),
+                    format!("The mark says what it will be then: forward secret once {to} device has opened it and said so."),
+                ],
+            });
+            out.push(section(
+                "What it does not mean",
+                &["It is not forward secret yet. If it never leaves, it never will be."],
+            ));
+        }
         Secrecy::OnceOpened => {
             out.push(Section {
                 title: "Which key, and why",

@@ -44,7 +44,7 @@ pub enum Command {
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
     },
-    /// Print the own AccountID on the first line; a QR code and check words follow on a terminal
+    /// Print the own AccountID on the first line; on a terminal also in groups of four and as a QR code
     Id,
 }
 
@@ -54,7 +54,7 @@ pub struct Options {
     /// Where this profile lives; one directory is one profile
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Read the passphrase from the first line of this file
+    /// Read the passphrase from the first line of this file; without it, it is asked for at the terminal
     #[arg(long, global = true, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
     /// Ticket of an entry node (pxe1…@address:port); may be given several times

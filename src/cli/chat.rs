@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::account::{self, Person, Settings};
+use super::account::{self, Person, Settings, Started};
 use super::args::Options;
 use super::demo::Demo;
 use super::exit::{Failure, WRONG_PASSPHRASE};
@@ -40,13 +40,11 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let directory = place::data_dir(options)?;
     let runtime = super::runtime()?;
     let clock = Clock::start();
-    let mut client = None;
+    let mut open = None;
     let stage = match (Profile::look(&directory), &options.passphrase_file) {
         (Ok(()), Some(file)) => {
             let profile = account::open(&directory, &place::passphrase_from(file)?, None)?;
-            client = Some(Arc::new(
-                account::start(runtime.handle(), clock, profile, options)?.client,
-            ));
+            open = Some(account::start(runtime.handle(), clock, profile, options)?.into());
             Stage::Chat
         }
         (Ok(()), None) => Stage::Unlock(Unlock::default()),
@@ -67,7 +65,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         runtime: runtime.handle().clone(),
         clock,
     };
-    let result = show(&runtime, clock, app, Some(opener), client);
+    let result = show(&runtime, clock, app, Some(opener), open);
     runtime.shutdown_background();
     result
 }
@@ -77,7 +75,11 @@ pub fn demo(demo: &Demo, clock: Clock) -> Result<(), Failure> {
     need_terminal("paratox demo --headless")?;
     let mut app = App::new(Stage::Chat, "demo", TimeZone::system(), clock.now());
     app.current = Some(demo.contacts[0]);
-    show(demo.runtime(), clock, app, None, Some(demo.user.clone()))
+    let open = Open {
+        client: demo.user.clone(),
+        entries: demo.entries.clone(),
+    };
+    show(demo.runtime(), clock, app, None, Some(open))
 }
 
 fn need_terminal(instead: &str) -> Result<(), Failure> {
@@ -94,14 +96,14 @@ fn show(
     clock: Clock,
     app: App,
     opener: Option<Opener>,
-    client: Option<Arc<Client<Person>>>,
+    open: Option<Open>,
 ) -> Result<(), Failure> {
     let (wishes, receiver) = mpsc::channel(WISHES);
     let (events, shown) = mpsc::channel(EVENTS);
     let carrier = runtime.spawn(
         Carrier {
             opener,
-            client,
+            open,
             events,
         }
         .run(receiver),
@@ -122,6 +124,22 @@ fn show(
     }
 }
 
+/// A person that runs, and the entry nodes it was started with.
+#[derive(Clone)]
+struct Open {
+    client: Arc<Client<Person>>,
+    entries: Vec<Ticket>,
+}
+
+impl From<Started> for Open {
+    fn from(started: Started) -> Open {
+        Open {
+            client: Arc::new(started.client),
+            entries: started.entries,
+        }
+    }
+}
+
 /// Opens or makes the profile when the person says so.
 struct Opener {
     options: Options,
@@ -131,7 +149,7 @@ struct Opener {
 }
 
 impl Opener {
-    fn unlock(&self, passphrase: &[u8]) -> Result<Client<Person>, Failure> {
+    fn unlock(&self, passphrase: &[u8]) -> Result<Open, Failure> {
         self.start(account::open(&self.directory, passphrase, None))
     }
 
@@ -140,7 +158,7 @@ impl Opener {
         passphrase: &[u8],
         name: &str,
         mut settings: Settings,
-    ) -> Result<Client<Person>, Failure> {
+    ) -> Result<Open, Failure> {
         settings.merge(&self.options);
         self.start(
             account::open(&self.directory, passphrase, Some(name)).and_then(|mut profile| {
@@ -150,9 +168,9 @@ impl Opener {
         )
     }
 
-    fn start(&self, profile: Result<Profile, Failure>) -> Result<Client<Person>, Failure> {
+    fn start(&self, profile: Result<Profile, Failure>) -> Result<Open, Failure> {
         let started = account::start(&self.runtime, self.clock, profile?, &self.options)?;
-        Ok(started.client)
+        Ok(started.into())
     }
 }
 
@@ -162,7 +180,7 @@ struct Gone;
 /// Carries commands from the screen to the person and events back.
 struct Carrier {
     opener: Option<Opener>,
-    client: Option<Arc<Client<Person>>>,
+    open: Option<Open>,
     events: mpsc::Sender<Event>,
 }
 
@@ -173,11 +191,11 @@ impl Carrier {
     }
 
     async fn carry(&mut self, wishes: &mut mpsc::Receiver<Wish>) -> Result<(), Gone> {
-        if self.client.is_some() {
+        if self.open.is_some() {
             self.introduce().await?;
         }
         loop {
-            let client = self.client.clone();
+            let client = self.open.as_ref().map(|open| open.client.clone());
             let next = async {
                 match &client {
                     Some(client) => client.front().next().await,
@@ -208,7 +226,7 @@ impl Carrier {
             text,
             position: None,
         };
-        let Some(client) = &self.client else {
+        let Some(Open { client, .. }) = &self.open else {
             return Err(failed("closed", "the profile is not open yet".to_owned()));
         };
         let answer = client
@@ -222,6 +240,9 @@ impl Carrier {
     /// Whose profile this is and whom it knows.
     async fn introduce(&self) -> Result<(), Gone> {
         self.tell(Event::Opened).await?;
+        if let Some(open) = &self.open {
+            self.tell(Event::Entries(open.entries.clone())).await?;
+        }
         if let Ok(Reply::Status(status)) = self.ask(Command::Status).await {
             self.tell(Event::Identity {
                 id: status.id,
@@ -350,7 +371,7 @@ impl Carrier {
     /// Argon2 takes its time, so it runs where nobody waits for it.
     async fn open(
         &mut self,
-        open: impl FnOnce(&Opener) -> Result<Client<Person>, Failure> + Send + 'static,
+        open: impl FnOnce(&Opener) -> Result<Open, Failure> + Send + 'static,
     ) -> Result<(), Gone> {
         let Some(opener) = self.opener.take() else {
             return Ok(());
@@ -363,8 +384,8 @@ impl Carrier {
             return self.tell(Event::NotOpened(super::DEFECT.to_owned())).await;
         };
         match opened {
-            Ok(client) => {
-                self.client = Some(Arc::new(client));
+            Ok(open) => {
+                self.open = Some(open);
                 self.introduce().await
             }
             Err(failure) => {

@@ -23,7 +23,7 @@ use crate::wire::ticket::Ticket;
 
 pub fn run(options: &Options, name: Option<&str>) -> Result<(), Failure> {
     let directory = place::data_dir(options)?;
-    let passphrase = place::passphrase(options)?;
+    let passphrase = place::passphrase(options, &directory, name.is_some())?;
     let profile = account::open(&directory, &passphrase, name)?;
     drop(passphrase);
     let runtime = super::runtime()?;

@@ -8,20 +8,19 @@ use super::account;
 use super::args::Options;
 use super::exit::Failure;
 use super::place;
+use crate::app::add_contact::groups;
 use crate::messenger::Messenger;
 use crate::net::clock::Clock;
 use crate::store::Profile;
 
 /// Light modules around the code. The standard asks for four.
 const MARGIN: i32 = 4;
-/// Characters of a group, as people read them aloud.
-const GROUP: usize = 4;
 /// Groups on a line.
 const ROW: usize = 8;
 
 pub fn run(options: &Options) -> Result<(), Failure> {
     let directory = place::data_dir(options)?;
-    let passphrase = place::passphrase(options)?;
+    let passphrase = place::passphrase(options, &directory, false)?;
     let profile = Profile::open(&directory, &passphrase)?;
     drop(passphrase);
     let id = Messenger::open(profile, account::random("messenger")?, Clock::start().now())?.id();
@@ -29,7 +28,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let mut text = format!("{id}\n");
     if out.is_terminal() {
         text.push('\n');
-        text.push_str(&groups(&id.to_string()));
+        text.push_str(&rows(&id.to_string()));
         text.push('\n');
         text.push_str(&picture(&id.qr_text()));
     }
@@ -38,14 +37,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The id in groups, for reading it aloud. Its last six characters are a checksum, so that a misheard one is found.
-fn groups(id: &str) -> String {
-    let letters: Vec<char> = id.chars().collect();
-    let groups: Vec<String> = letters
-        .chunks(GROUP)
-        .map(|group| group.iter().collect())
-        .collect();
-    groups.chunks(ROW).map(|row| row.join(" ") + "\n").collect()
+/// The id in rows of groups, for reading it aloud. Its last six characters are a checksum, so that a misheard one is found.
+fn rows(id: &str) -> String {
+    groups(id)
+        .chunks(ROW)
+        .map(|row| row.join(" ") + "\n")
+        .collect()
 }
 
 /// The QR code in half blocks: two rows of modules to a line, light ones drawn, so that it reads on a dark terminal and on a light one.
@@ -94,9 +91,9 @@ mod tests {
     }
 
     #[test]
-    fn groups_lose_no_letter() {
+    fn rows_lose_no_letter() {
         let id: String = ('a'..='z').cycle().take(62).collect();
-        let text = groups(&id);
+        let text = rows(&id);
         assert_eq!(text.split_whitespace().collect::<String>(), id);
         assert_eq!(text.lines().count(), 2);
     }

@@ -13,7 +13,6 @@ pub mod json;
 pub mod node;
 pub mod pipes;
 pub mod place;
-pub mod signals;
 pub mod watcher;
 
 use std::io::Write;
@@ -23,6 +22,8 @@ use clap::Parser;
 
 use args::{Arguments, Command};
 use exit::Failure;
+
+use crate::platform::signals;
 
 /// Threads that carry sockets, timers and pipes. Two, so that one that is held up by the system does not hold up the sockets.
 const WORKERS: usize = 2;

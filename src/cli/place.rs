@@ -1,6 +1,6 @@
 //! Where a profile lies and what opens it: the directory, the passphrase, the socket.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,12 @@ use zeroize::Zeroizing;
 
 use super::args::Options;
 use super::exit::Failure;
+use crate::app::field::Field;
+use crate::app::first_run::PASSPHRASE_MAX;
+use crate::messenger::text;
 use crate::net::socket;
+use crate::platform;
+use crate::store::{OpenError, Profile};
 
 /// Longest passphrase file that is read: a passphrase is a line, not a book.
 const MAX_PASSPHRASE: u64 = 4096;
@@ -23,14 +28,70 @@ pub fn data_dir(options: &Options) -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::usage("this system has no home directory to keep the profile in; name one with --data-dir"))
 }
 
-/// The passphrase of a command without a screen: always from a file, because a prompt would wait for ever in a script.
-pub fn passphrase(options: &Options) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    match &options.passphrase_file {
-        Some(file) => passphrase_from(file),
-        None => Err(Failure::usage(
-            "this command does not ask for a passphrase; write it into a file and name it with --passphrase-file",
-        )),
+/// The passphrase of a command without a screen: from the file named, or else from the person at the terminal. In a script there is nobody
+/// to ask, and a question would wait for ever. `may_make`: the command makes the profile if there is none.
+pub fn passphrase(
+    options: &Options,
+    directory: &Path,
+    may_make: bool,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    if let Some(file) = &options.passphrase_file {
+        return passphrase_from(file);
     }
+    let nobody = || {
+        Failure::usage(
+            "there is no terminal to ask for the passphrase at; write it into a file and name it with --passphrase-file",
+        )
+    };
+    // A terminal may belong to the process though a script has all its pipes: then nobody waits for a question there.
+    if !(std::io::stdin().is_terminal() || std::io::stderr().is_terminal()) {
+        return Err(nobody());
+    }
+    // Nobody shall be asked in vain.
+    let make = match Profile::look(directory) {
+        Ok(()) => false,
+        Err(OpenError::NoProfile(_)) if may_make => true,
+        Err(error) => return Err(error.into()),
+    };
+    let what = if make {
+        "New passphrase for"
+    } else {
+        "Passphrase of"
+    };
+    let place = text::clean_line(&directory.display().to_string());
+    let given = ask(&format!("{what} {place}: "))?.ok_or_else(nobody)?;
+    if given.is_empty() {
+        return Err(Failure::usage(
+            "no passphrase was given; nothing was opened",
+        ));
+    }
+    // A slip of the finger would lock the new profile for ever.
+    if make && ask("The same again: ")?.ok_or_else(nobody)? != given {
+        return Err(Failure::usage(
+            "the two passphrases do not match; nothing was made",
+        ));
+    }
+    Ok(given)
+}
+
+/// One question and its answer, taken as the screens take it: a passphrase chosen there opens here.
+fn ask(question: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    let Some(typed) = platform::ask_hidden(question).map_err(|error| match error.kind() {
+        std::io::ErrorKind::Interrupted => {
+            Failure::failed("no passphrase was given; nothing was opened")
+        }
+        _ => Failure::failed(format!(
+            "the terminal cannot be asked for the passphrase ({error}); write it into a file and name it with --passphrase-file"
+        )),
+    })?
+    else {
+        return Ok(None);
+    };
+    let typed = std::str::from_utf8(&typed)
+        .map_err(|_| Failure::usage("what was typed is not UTF-8; set the terminal to UTF-8"))?;
+    let mut field = Field::hidden(PASSPHRASE_MAX);
+    field.take(typed);
+    Ok(Some(Zeroizing::new(field.text().as_bytes().to_vec())))
 }
 
 /// The first line of the passphrase file without its line break.

@@ -7,7 +7,6 @@ pub mod composer;
 pub mod keys;
 mod pen;
 pub mod run;
-mod signals;
 pub mod terminal;
 pub mod theme;
 pub mod view;

@@ -16,12 +16,12 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::composer::ComposerBox;
 use super::keys::{Input, gather_pastes, translate};
-use super::signals::{Asked, Signals, stop_here};
 use super::terminal::{LineMode, Screen};
 use super::theme::Theme;
 use super::view;
 use crate::app::keymap::{Action, lookup};
 use crate::app::{App, Command, Event, Stage, update};
+use crate::platform::signals::{Job, JobControl, Signals, stop_here};
 use crate::wire::time::{Moment, Now, UnixMs};
 
 /// Between two frames: an eye sees no more, and a busy network must not keep the processor busy with drawing.
@@ -97,6 +97,7 @@ impl<W: Write, M: LineMode> Loop<'_, W, M> {
     async fn run(&mut self, mut events: mpsc::Receiver<Event>) -> anyhow::Result<ExitReason> {
         let mut input = EventStream::new();
         let mut signals = Signals::new()?;
+        let mut jobs = JobControl::new()?;
         let mut tick = interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut waiting: Vec<Event> = Vec::new();
@@ -118,7 +119,14 @@ impl<W: Write, M: LineMode> Loop<'_, W, M> {
             }
             let asked = tokio::select! {
                 biased;
-                asked = signals.next() => self.signal(asked)?,
+                () = signals.wait() => Some(ExitReason::Signal),
+                job = jobs.next() => {
+                    match job {
+                        Job::Stop => self.suspend()?,
+                        Job::Continued => self.woken()?,
+                    }
+                    None
+                }
                 first = input.next() => match first {
                     None => Some(ExitReason::InputClosed),
                     Some(Err(_)) => Some(ExitReason::InputClosed),
@@ -153,15 +161,6 @@ impl<W: Write, M: LineMode> Loop<'_, W, M> {
         view::draw(&self.app, &mut self.composer, self.theme, &mut buffer);
         self.screen.show(buffer)?;
         Ok(())
-    }
-
-    fn signal(&mut self, asked: Asked) -> anyhow::Result<Option<ExitReason>> {
-        match asked {
-            Asked::End => return Ok(Some(ExitReason::Signal)),
-            Asked::Stop => self.suspend()?,
-            Asked::Continued => self.woken()?,
-        }
-        Ok(None)
     }
 
     fn suspend(&mut self) -> anyhow::Result<()> {

@@ -118,7 +118,7 @@ impl<W: Write, M: LineMode> Screen<W, M> {
         self.leave()?;
         writeln!(
             self.backend,
-            "paratox is stopped: nothing is sent, received or relayed until it continues (fg)."
+            "paratox is stopped: nothing is sent, received or relayed until you type fg."
         )?;
         Write::flush(&mut self.backend)?;
         stop();

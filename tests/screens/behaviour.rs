@@ -1,16 +1,13 @@
-//! What a person does and what happens: reading, writing, adding, deciding, quitting.
+//! What a person does and what happens: reading, writing, deciding, quitting.
 
-use paratox::app::add_contact::Check;
 use paratox::app::composer::MESSAGE_MAX;
-use paratox::app::first_run::{FirstRun, Stop, Unlock};
 use paratox::app::keymap::{Action, Key, alt, ctrl, plain};
-use paratox::app::{Command, Event, Overlay, Stage};
+use paratox::app::{Command, Event, Stage};
 use paratox::crypto::secrecy::Secrecy;
-use paratox::messenger::view::{ChatEvent, ContactState, Delivery};
+use paratox::messenger::view::{ChatEvent, Delivery};
 use paratox::tui::theme::Theme;
-use paratox::wire::class::Class;
 
-use crate::scene::{Person, account, boris, contact, message, network, node, talk};
+use crate::scene::{Person, account, boris, contact, message, network, sentences, talk};
 
 fn incoming(p: &mut Person, number: u64, text: &str) {
     p.event(Event::Chat(ChatEvent::Message(message(
@@ -21,13 +18,6 @@ fn incoming(p: &mut Person, number: u64, text: &str) {
         Delivery::Delivered,
         text,
     ))));
-}
-
-fn add_form(p: &Person) -> &paratox::app::add_contact::AddContact {
-    match &p.app.overlay {
-        Some(Overlay::Add(add)) => add,
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]
@@ -292,146 +282,6 @@ fn delivery_and_secrecy_of_a_message_change_in_place() {
 }
 
 #[test]
-fn an_account_id_is_taken_with_spaces_breaks_and_in_upper_case() {
-    for form in [
-        account(9).to_string(),
-        account(9).qr_text(),
-        format!("  paratox:{}\r\n", account(9)),
-        paratox::app::add_contact::groups(&account(9).to_string()).join(" \n"),
-    ] {
-        let mut p = Person::chatting(80, 24);
-        p.press(plain(Key::F(7)));
-        p.event(Event::Paste(form.clone()));
-        assert_eq!(add_form(&p).check, Check::Good(account(9)), "{form}");
-        assert!(p.screen(Theme::MONO).contains("62 of 62 characters"));
-    }
-}
-
-#[test]
-fn every_typo_is_refused_with_a_reason_and_most_with_a_place() {
-    let id: Vec<char> = account(9).to_string().chars().collect();
-    let mut placed = 0;
-    for at in 4..id.len() {
-        let mut wrong = id.clone();
-        wrong[at] = if wrong[at] == 'z' { 'x' } else { 'z' };
-        let mut p = Person::chatting(80, 24);
-        p.press(plain(Key::F(7)));
-        p.event(Event::Paste(wrong.into_iter().collect()));
-        match &add_form(&p).check {
-            Check::Bad { reason, position } => {
-                assert!(!reason.is_empty());
-                if *position == Some(at) {
-                    placed += 1;
-                }
-            }
-            other => panic!("{other:?}"),
-        }
-        for _ in 0..4 {
-            p.press(plain(Key::Enter));
-        }
-        assert!(
-            p.asked.is_empty(),
-            "nothing is asked for before the id is right"
-        );
-    }
-    assert_eq!(
-        placed,
-        id.len() - 4,
-        "one wrong letter is found where it is"
-    );
-}
-
-#[test]
-fn the_own_id_and_known_contacts_are_recognised() {
-    let mut p = Person::chatting(80, 24);
-    p.press(plain(Key::F(7)));
-    p.event(Event::Paste(account(1).to_string()));
-    assert_eq!(add_form(&p).check, Check::Own);
-    assert!(p.screen(Theme::MONO).contains("your own AccountID"));
-    p.press(ctrl(Key::Char('u')));
-    p.event(Event::Paste(boris().to_string()));
-    assert_eq!(add_form(&p).check, Check::Known("boris".into()));
-    p.press(ctrl(Key::Char('u')));
-    p.event(Event::Paste(node(4).to_string()));
-    assert!(
-        matches!(add_form(&p).check, Check::Bad { .. }),
-        "a NodeId is not a person"
-    );
-}
-
-#[test]
-fn typing_an_id_is_not_called_wrong_before_it_is_over() {
-    let mut p = Person::chatting(80, 24);
-    p.press(plain(Key::F(7)));
-    for letter in account(9).to_string().chars() {
-        p.type_letters(&letter.to_string());
-        assert!(matches!(add_form(&p).check, Check::Short | Check::Good(_)));
-    }
-    assert_eq!(add_form(&p).check, Check::Good(account(9)));
-}
-
-#[test]
-fn a_contact_is_added_with_name_and_words() {
-    let mut p = Person::chatting(80, 24);
-    p.press(plain(Key::F(7)));
-    p.event(Event::Paste(account(9).to_string()));
-    p.press(plain(Key::Enter));
-    p.type_letters("fyodor");
-    p.press(plain(Key::Enter));
-    p.type_letters("It is me");
-    p.press(plain(Key::Enter));
-    p.press(plain(Key::Enter));
-    assert_eq!(
-        p.asked.pop_front(),
-        Some(Command::Add {
-            id: account(9),
-            name: "fyodor".into(),
-            text: "It is me".into()
-        })
-    );
-    assert_eq!(p.app.overlay, None);
-}
-
-#[test]
-fn an_id_pasted_where_nothing_takes_text_opens_the_form() {
-    let mut p = Person::chatting(80, 24);
-    p.press(plain(Key::F(4)));
-    p.event(Event::Paste(account(9).to_string()));
-    assert_eq!(add_form(&p).check, Check::Good(account(9)));
-    // in a conversation it is text: one may send a friend's id to a friend
-    let mut p = Person::chatting(80, 24);
-    p.event(Event::Paste(account(9).to_string()));
-    assert_eq!(p.app.overlay, None);
-    assert_eq!(p.app.composer.text(), account(9).to_string());
-}
-
-#[test]
-fn requests_are_accepted_declined_and_blocked() {
-    for (key, wanted) in [
-        ('a', Command::Accept(account(7))),
-        ('d', Command::Decline(account(7))),
-        ('b', Command::Block(account(7))),
-    ] {
-        let mut p = Person::chatting(80, 24);
-        p.press(plain(Key::F(6)));
-        assert!(p.screen(Theme::MONO).contains("May I write to you here?"));
-        p.press(plain(Key::Char(key)));
-        assert_eq!(p.asked.pop_front(), Some(wanted));
-    }
-}
-
-#[test]
-fn a_request_under_a_known_name_is_pointed_out() {
-    let mut p = Person::chatting(80, 24);
-    let mut false_boris = contact(8, "boris");
-    false_boris.state = ContactState::Asking;
-    false_boris.added = paratox::wire::time::UnixMs(0);
-    p.event(Event::Chat(ChatEvent::Request(false_boris)));
-    p.press(plain(Key::F(6)));
-    assert!(p.screen(Theme::MONO).contains("with another AccountID"));
-}
-
-#[test]
 fn sending_without_forward_secrecy_needs_an_answer_to_the_question() {
     let mut p = Person::chatting(80, 24);
     p.event(Event::Chat(ChatEvent::Question {
@@ -567,71 +417,6 @@ fn network_snapshots_are_drawn_once_a_second_at_most() {
 }
 
 #[test]
-fn a_wrong_passphrase_is_wrong_and_nothing_more_is_said() {
-    let mut p = Person::at(Stage::Unlock(Unlock::default()), 80, 24);
-    p.type_letters("open sesame");
-    assert!(!p.screen(Theme::MONO).contains("sesame"));
-    p.press(plain(Key::Enter));
-    match p.asked.pop_back() {
-        Some(Command::Unlock(secret)) => assert_eq!(secret.reveal(), "open sesame"),
-        other => panic!("{other:?}"),
-    }
-    p.event(Event::WrongPassphrase);
-    assert!(p.screen(Theme::MONO).contains("! wrong passphrase "));
-    p.event(Event::Opened);
-    assert_eq!(p.app.stage, Stage::Chat);
-}
-
-#[test]
-fn a_first_start_from_the_first_key_to_start() {
-    let mut p = Person::at(Stage::FirstRun(FirstRun::new("", Class::Normal, 0)), 80, 24);
-    p.type_letters("no one said this before");
-    p.press(plain(Key::Enter));
-    p.type_letters("no one said this before");
-    p.press(plain(Key::Enter));
-    p.type_letters("anna");
-    p.press(plain(Key::Enter));
-    p.type_letters(" ");
-    p.press(plain(Key::Enter));
-    p.event(Event::Paste(
-        "pxe1qqqq@192.0.2.1:4000\npxe1qqqq@192.0.2.2:4000\n".into(),
-    ));
-    p.press(plain(Key::Enter));
-    match &p.app.stage {
-        Stage::FirstRun(first) => assert_eq!(first.stop, Stop::Start),
-        other => panic!("{other:?}"),
-    }
-    p.press(plain(Key::Enter));
-    // a ticket with a typo is named before anything is made
-    match &p.app.stage {
-        Stage::FirstRun(first) => assert!(
-            first
-                .problem
-                .as_ref()
-                .is_some_and(|why| why.starts_with("ticket 1: ")),
-            "{first:?}"
-        ),
-        other => panic!("{other:?}"),
-    }
-    assert!(p.asked.is_empty());
-    p.press(ctrl(Key::Char('u')));
-    p.press(plain(Key::Enter));
-    p.press(plain(Key::Enter));
-    match p.asked.pop_back() {
-        Some(Command::Create {
-            name,
-            class,
-            tickets,
-            ..
-        }) => assert_eq!(
-            (name.as_str(), class, tickets.len()),
-            ("anna", Class::Fast, 0)
-        ),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
 fn more_conversations_than_memory_holds_are_loaded_again() {
     let mut p = Person::chatting(80, 24);
     for n in 10..30 {
@@ -708,4 +493,70 @@ fn a_message_shown_no_longer_waits_for_the_disk() {
         "hello",
     ))));
     assert_eq!(p.app.waiting(), before);
+}
+
+#[test]
+fn no_key_is_claimed_for_a_message_that_has_not_left() {
+    let mut p = Person::chatting(80, 24);
+    p.press_action(Action::SelectUp);
+    p.press_action(Action::SelectUp);
+    p.press(plain(Key::Enter));
+    let screen = sentences(&p.screen(Theme::MONO));
+    assert!(screen.contains("None yet: it has not left"), "{screen}");
+    assert!(!screen.contains("already erased"), "{screen}");
+}
+
+#[test]
+fn a_long_notice_is_read_to_its_end() {
+    let notice = "The disk is full, so nothing that arrives can be acknowledged: make room on it, and everything that waits comes again.";
+    for (width, height) in [(120, 36), (80, 24)] {
+        let mut p = Person::chatting(width, height);
+        p.event(Event::Chat(ChatEvent::Notice(notice.into())));
+        assert!(sentences(&p.screen(Theme::MONO)).contains(notice));
+    }
+}
+
+#[test]
+fn a_notice_stands_over_boxes_and_screens_too() {
+    for (width, height) in [(120, 36), (80, 24), (48, 20)] {
+        for key in [2, 4, 5, 6, 7] {
+            let mut p = Person::chatting(width, height);
+            p.press(plain(Key::F(key)));
+            p.event(Event::Chat(ChatEvent::Notice("The disk is full.".into())));
+            assert!(
+                p.screen(Theme::MONO).contains("The disk is full."),
+                "F{key}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_node_without_links_sends_nothing_and_not_less() {
+    for (width, height) in [(120, 36), (80, 24)] {
+        let mut p = Person::chatting(width, height);
+        let mut info = network();
+        info.links.clear();
+        info.rate = -0.0;
+        p.event(Event::Network(Box::new(info)));
+        p.wait(2);
+        assert!(!p.screen(Theme::MONO).contains("-0"));
+        p.press(plain(Key::F(4)));
+        assert!(!p.screen(Theme::MONO).contains("-0"));
+    }
+}
+
+#[test]
+fn entry_nodes_are_shown_as_unknown_and_their_lack_is_told() {
+    let mut p = Person::chatting(120, 36);
+    p.press(plain(Key::F(4)));
+    let screen = p.screen(Theme::MONO);
+    assert_eq!(screen.matches(" unknown ").count(), 2, "{screen}");
+    assert!(screen.contains("not cross-checked in this version"));
+    p.event(Event::Entries(Vec::new()));
+    assert!(p.screen(Theme::MONO).contains("--entry TICKET"));
+    let mut p = Person::open(80, 24);
+    p.event(Event::Entries(Vec::new()));
+    p.event(Event::Network(Box::default()));
+    assert!(sentences(&p.screen(Theme::MONO)).contains("start paratox with --entry TICKET"));
 }

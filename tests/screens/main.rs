@@ -6,6 +6,8 @@ mod golden;
 mod hostile;
 mod keys;
 mod marks;
+mod people;
 mod scene;
 mod shot;
 mod sizes;
+mod start;

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use paratox::app::keymap::{Action, Chord, Key, lookup};
 use paratox::app::{App, Command, Event, Stage, update};
 use paratox::crypto::id::{AccountId, NodeId};
-use paratox::crypto::keys::{AccountKey, NodeKey};
+use paratox::crypto::keys::{AccountKey, EntryKey, NodeKey};
 use paratox::crypto::secrecy::Secrecy;
 use paratox::messenger::view::{ContactState, ContactView, Delivery, MessageView, Policy};
 use paratox::node::person::{CircuitRow, LinkRow, NetworkInfo};
@@ -14,6 +14,7 @@ use paratox::tui::composer::ComposerBox;
 use paratox::tui::theme::Theme;
 use paratox::tui::view;
 use paratox::wire::class::Class;
+use paratox::wire::ticket::{EntrySecret, Ticket};
 use paratox::wire::time::{Moment, Now, UnixMs};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -216,6 +217,19 @@ pub fn network() -> NetworkInfo {
     }
 }
 
+/// Two entry nodes that nobody vouches for.
+pub fn entries() -> Vec<Ticket> {
+    [(51, "203.0.113.9:40123"), (52, "[2001:db8::7]:40123")]
+        .map(|(n, address)| {
+            let entry = EntryKey::from_bytes(&[n; 32])
+                .expect("small numbers are keys")
+                .id();
+            let address = address.parse().expect("an address");
+            Ticket::new(entry, EntrySecret::NONE, vec![address]).expect("there is one address")
+        })
+        .into()
+}
+
 /// A person at the program: presses keys, waits, looks.
 pub struct Person {
     pub app: App,
@@ -250,6 +264,7 @@ impl Person {
             name: "anna".into(),
         });
         person.event(Event::Contacts(contacts()));
+        person.event(Event::Entries(entries()));
         person.event(Event::Network(Box::new(network())));
         person
     }
@@ -320,6 +335,15 @@ impl Person {
     pub fn screen(&mut self, theme: Theme) -> String {
         rows(&self.picture(theme)).join("\n")
     }
+}
+
+/// The sentences of a screen without its frames and line breaks.
+pub fn sentences(screen: &str) -> String {
+    let bare: String = screen
+        .chars()
+        .map(|c| if ('─'..='╿').contains(&c) { ' ' } else { c })
+        .collect();
+    bare.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Rows of a buffer; the second column of a wide letter is not repeated.

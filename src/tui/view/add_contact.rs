@@ -3,7 +3,7 @@
 use super::super::pen::Pen;
 use super::super::theme::Role;
 use super::{box_hints, input};
-use crate::app::add_contact::{AddContact, Check, GROUP, ID_CHARACTERS, Stop};
+use crate::app::add_contact::{AddContact, Check, GROUP, ID_BYTES, ID_CHARACTERS, Stop};
 use crate::app::keymap::Context;
 use crate::app::layout::{BOX_MAX, centred};
 use crate::app::wrap::wrap;
@@ -136,10 +136,15 @@ fn id_rows(add: &AddContact, pen: &mut Pen<'_>, x: u16, y: u16, columns: usize, 
         if active && cursor / in_row == row {
             pen.select_row(x + column(cursor % in_row), y, 1);
         }
-        let counter = if columns < 60 {
-            format!("{count}/{ID_CHARACTERS}")
+        let count_word = if count >= ID_BYTES {
+            format!("{count} or more")
         } else {
-            format!("{count} of {ID_CHARACTERS} characters")
+            count.to_string()
+        };
+        let counter = if columns < 60 {
+            format!("{count_word}/{ID_CHARACTERS}")
+        } else {
+            format!("{count_word} of {ID_CHARACTERS} characters")
         };
         let marked = wrong
             .filter(|at| at / in_row == row)

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::super::composer::ComposerBox;
 use super::super::pen::Pen;
 use super::super::theme::Role;
-use super::{hint_text, history};
+use super::{count, hint_text, history};
 use crate::app::composer::MESSAGE_MAX;
 use crate::app::keymap::{Action, Context, key_of};
 use crate::app::layout::{Area, Breadth, MainLayout};
@@ -389,15 +389,6 @@ fn promise(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
 fn hints(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
     let columns = usize::from(l.hints.width).saturating_sub(1);
     let y = l.hints.y;
-    if let Some(notice) = &app.notice {
-        pen.line(
-            0,
-            y,
-            columns + 1,
-            &[(" ! ", Role::Warn), (&notice.text, Role::Heading)],
-        );
-        return;
-    }
     if !app.questions.is_empty() && app.overlay.is_none() {
         let words = format!(
             "{} waiting for your decision: {}",
@@ -455,12 +446,4 @@ fn looks() -> String {
         .map(|(keys, word)| format!("{keys} {word}"))
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-fn count(n: usize, thing: &str) -> String {
-    if n == 1 {
-        format!("1 {thing}")
-    } else {
-        format!("{n} {thing}s")
-    }
 }

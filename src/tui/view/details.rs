@@ -5,7 +5,11 @@ use super::super::theme::Role;
 use super::{box_hints, paragraph, scrolled};
 use crate::app::keymap::Context;
 use crate::app::layout::{BOX_MAX, centred};
+use crate::app::wrap::cut;
 use crate::app::{App, clock, words};
+
+/// Columns of a name inside the sentences: they name it several times.
+const NAME_COLUMNS: usize = 24;
 
 pub fn draw(app: &App, number: u64, scroll: usize, pen: &mut Pen<'_>) {
     let whole = pen.area();
@@ -15,6 +19,7 @@ pub fn draw(app: &App, number: u64, scroll: usize, pen: &mut Pen<'_>) {
     let contact = app
         .contact(&message.contact)
         .map_or("the contact", |c| c.name.as_str());
+    let contact = &cut(contact, NAME_COLUMNS, pen.theme.symbols().more);
     let columns = usize::from(whole.width.min(BOX_MAX)).saturating_sub(4);
     let (symbol, role) = (
         pen.theme.secrecy_symbol(message.secrecy),

@@ -49,7 +49,7 @@ pub fn draw(app: &App, first: &FirstRun, pen: &mut Pen<'_>) {
         if narrow {
             "1 Passphrase for keys, history: no recovery"
         } else {
-            "1 of 4  A passphrase. It encrypts your keys and history on this disk; there is no recovery."
+            "1 of 4  A passphrase. It encrypts keys and history; there is no recovery."
         },
         Role::Heading,
     );
@@ -104,7 +104,14 @@ pub fn draw(app: &App, first: &FirstRun, pen: &mut Pen<'_>) {
             y,
             columns.saturating_sub(2),
             &[(note, role)],
-            &[(&strength, Role::Muted)],
+            &[(
+                &strength,
+                if word == "weak" {
+                    Role::Warn
+                } else {
+                    Role::Muted
+                },
+            )],
         );
         y += 1;
     }
@@ -144,7 +151,7 @@ pub fn draw(app: &App, first: &FirstRun, pen: &mut Pen<'_>) {
         if narrow {
             "3 Traffic (Space changes)"
         } else {
-            "3 of 4  How much traffic, day and night, whether you write or not (Space changes it)"
+            "3 of 4  Traffic, day and night, whether you write or not (Space changes it)"
         },
         Role::Heading,
     );
@@ -195,13 +202,17 @@ pub fn draw(app: &App, first: &FirstRun, pen: &mut Pen<'_>) {
         last,
     );
     y += 1;
-    if entries < TICKETS_WANTED && !narrow {
-        say(
-            pen,
-            &mut y,
-            "  Fewer than three cannot be checked against each other.",
-            Role::Warn,
-        );
+    let few = match (entries, narrow) {
+        (0, true) => "  without one you stay offline",
+        (0, false) => "  Without one you stay offline. Later: start paratox with --entry TICKET.",
+        (1..TICKETS_WANTED, true) => "  better three, of different people",
+        (1..TICKETS_WANTED, false) => {
+            "  Better three, of different people: this version does not cross-check them."
+        }
+        _ => "",
+    };
+    if !few.is_empty() {
+        say(pen, &mut y, few, Role::Warn);
     }
     if roomy && y + 1 < last {
         y += 1;
@@ -232,7 +243,10 @@ pub fn draw(app: &App, first: &FirstRun, pen: &mut Pen<'_>) {
                 Role::Muted,
             ),
         };
-        pen.text(at, y, columns.saturating_sub(used + 2), note, role);
+        let room = columns.saturating_sub(used + 2);
+        for (y, line) in (y..last).zip(wrap(note, room)) {
+            pen.text(at, y, room, &line, role);
+        }
     }
     box_hints(pen, inner, Context::FirstRun);
 }

@@ -206,13 +206,16 @@ fn welcome(app: &App, area: Area, pen: &mut Pen<'_>) {
     ];
     let offline =
         "There is no network now. History, contacts and writing work; messages wait on this disk.";
+    let alone = "No entry node is known, so there will be no network: quit and start paratox with --entry TICKET.";
     let joining = "Joining the network: what you write waits until it is there.";
     let state = if app.network.online {
         ""
-    } else if app.network.links.is_empty() {
-        offline
-    } else {
+    } else if !app.network.links.is_empty() {
         joining
+    } else if app.entries.as_ref().is_some_and(Vec::is_empty) {
+        alone
+    } else {
+        offline
     };
     let room = usize::from(area.width).saturating_sub(3);
     let all = lines

@@ -4,9 +4,9 @@ use super::super::pen::Pen;
 use super::super::theme::Role;
 use super::{box_hints, input};
 use crate::app::field::Field;
-use crate::app::keymap::Context;
+use crate::app::keymap::{Action, Context, key_of};
 use crate::app::layout::{Area, BOX_MAX, centred};
-use crate::app::wrap::wrap;
+use crate::app::wrap::{cut, wrap};
 use crate::app::{App, add_contact, words};
 use crate::crypto::id::AccountId;
 use crate::messenger::view::{ContactState, ContactView};
@@ -84,7 +84,15 @@ pub fn contacts(app: &App, filter: &Field, cursor: usize, pen: &mut Pen<'_>) {
         pen.text(inner.x, inner.y + 2, columns, words, Role::Muted);
     }
     if let Some(contact) = found.get(cursor) {
-        let line = format!("{}: {}", contact.name, words::policy(contact.policy));
+        let policy = words::policy(contact.policy);
+        // the marked row names the contact too
+        let room = columns.saturating_sub(policy.len() + 2);
+        let line = if room < 6 {
+            policy.to_owned()
+        } else {
+            let name = cut(&contact.name, room, pen.theme.symbols().more);
+            format!("{name}: {policy}")
+        };
         pen.text(
             inner.x,
             inner.y + inner.height - 2,
@@ -111,17 +119,16 @@ pub fn requests(app: &App, cursor: usize, pen: &mut Pen<'_>) {
         return;
     }
     let bottom = inner.y + inner.height - 1;
-    box_hints(pen, inner, Context::Requests);
     if requests.is_empty() {
-        pen.text(
-            inner.x,
-            inner.y,
-            columns,
-            "Nobody asks. Whoever has your AccountID can ask to talk to you.",
-            Role::Muted,
-        );
+        let words = "Nobody asks. Whoever has your AccountID can ask to talk to you.";
+        for (y, line) in (inner.y..bottom).zip(wrap(words, columns)) {
+            pen.text(inner.x, y, columns, &line, Role::Muted);
+        }
+        let close = format!("{} close", key_of(Context::Requests, Action::Back));
+        pen.text(inner.x, bottom, columns, &close, Role::Muted);
         return;
     }
+    box_hints(pen, inner, Context::Requests);
     let cursor = cursor.min(requests.len() - 1);
     let rows = requests.len().min(usize::from(inner.height / 3).max(1));
     let first = (cursor + 1).saturating_sub(rows);
@@ -224,6 +231,7 @@ fn wrapped(pen: &Pen<'_>, text: &str, role: Role) -> Vec<(String, Role)> {
 
 pub fn rename(app: &App, id: &AccountId, name: &Field, pen: &mut Pen<'_>) {
     let old = app.contact(id).map_or("", |c| c.name.as_str());
+    let old = cut(old, 30, pen.theme.symbols().more);
     let mut lines = wrapped(
         pen,
         &format!("New name of {old}, only on this computer:"),

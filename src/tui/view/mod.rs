@@ -46,6 +46,32 @@ pub fn draw(app: &App, composer: &mut ComposerBox, theme: Theme, buf: &mut Buffe
             }
         },
     }
+    if let Some(notice) = &app.notice {
+        said(app, &notice.text, &mut pen);
+    }
+}
+
+/// A notice in the last row, over whatever stands there; the rule above the hints of the main screen makes room for a long one.
+fn said(app: &App, sentence: &str, pen: &mut Pen<'_>) {
+    let whole = pen.area();
+    let columns = usize::from(whole.width);
+    let lines = wrap(sentence, columns.saturating_sub(4));
+    let roomy = app.composing() && layout::breadth(whole.width) > Breadth::Narrow;
+    let (first, second) = if roomy && lines.len() > 1 {
+        (lines[0].clone(), lines[1..].join(" "))
+    } else {
+        (sentence.to_owned(), String::new())
+    };
+    let last = whole.height - 1;
+    let rows = if second.is_empty() {
+        vec![(last, " ! ", first)]
+    } else {
+        vec![(last - 1, " ! ", first), (last, "   ", second)]
+    };
+    for (y, mark, line) in rows {
+        pen.clear(Area::new(0, y, whole.width, 1));
+        pen.line(0, y, columns, &[(mark, Role::Warn), (&line, Role::Heading)]);
+    }
 }
 
 fn boxed(app: &App, overlay: &Overlay, pen: &mut Pen<'_>) {
@@ -124,6 +150,15 @@ fn scrolled(pen: &mut Pen<'_>, inner: Area, lines: &[Vec<(String, Role)>], scrol
             usize::from(inner.width),
             &[(&note, Role::Heading)],
         );
+    }
+}
+
+/// `1 node`, `2 nodes`.
+fn count(n: usize, thing: &str) -> String {
+    if n == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{n} {thing}s")
     }
 }
 

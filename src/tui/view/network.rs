@@ -2,13 +2,14 @@
 
 use super::super::pen::Pen;
 use super::super::theme::Role;
-use super::hint_text;
+use super::{count, hint_text};
 use crate::app::keymap::Context;
 use crate::app::layout::{Breadth, breadth};
 use crate::app::wrap::wrap;
 use crate::app::{App, clock};
 use crate::node::person::{CircuitRow, LinkRow};
 use crate::wire::size::DATAGRAM;
+use crate::wire::ticket::Ticket;
 
 /// Below so many nodes there are few people to be taken for.
 const FEW_NODES: usize = 64;
@@ -167,24 +168,40 @@ fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
         "The rate is the same whether you write or not; that is the point of it.".into(),
     );
     out.push(Vec::new());
+    let entries = app.entries.as_deref().unwrap_or_default();
+    out.push(heading("Entries", entries.len().to_string()));
+    out.extend(entries.iter().map(entry));
+    say(
+        &mut out,
+        if entries.is_empty() {
+            "No entry node is known: start paratox with --entry TICKET."
+        } else {
+            "Entry nodes are not cross-checked in this version: whether one is honest is unknown."
+        }
+        .into(),
+    );
+    out.push(Vec::new());
     out.push(heading(
         "Ring",
         format!(
-            "{} nodes known, about {} in all",
-            n.known_nodes, n.estimated_nodes
+            "{} known, about {} in all",
+            count(n.known_nodes, "node"),
+            n.estimated_nodes
         ),
     ));
     say(
         &mut out,
         format!(
-            "{} values kept for others, {} contact sessions, {} pool records",
-            n.stored_values, n.contact_sessions, n.pool_records
+            "{} kept for others, {}, {}",
+            count(n.stored_values, "value"),
+            count(n.contact_sessions, "contact session"),
+            count(n.pool_records, "pool record")
         ),
     );
     if n.online && n.estimated_nodes < FEW_NODES {
         let warning = format!(
-            "A network of {} nodes hides little: from {FEW_NODES} on it begins to.",
-            n.estimated_nodes
+            "A network of {} hides little: from {FEW_NODES} on it begins to.",
+            count(n.estimated_nodes, "node")
         );
         out.extend(
             wrap(&warning, columns.saturating_sub(2))
@@ -201,10 +218,9 @@ fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
     out.push(heading("This node", format!("{node}  class {class}")));
     say(
         &mut out,
-        format!(
-            "seen as {}",
-            n.address
-                .map_or_else(|| "not known yet".to_owned(), |a| a.to_string())
+        n.address.map_or_else(
+            || "its address is not known yet".to_owned(),
+            |a| format!("seen as {a}"),
         ),
     );
     say(
@@ -215,6 +231,20 @@ fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
         ),
     );
     out
+}
+
+/// An entry node, what is known of its honesty, and where it is.
+fn entry(ticket: &Ticket) -> Line {
+    let key: String = ticket.entry.to_string().chars().take(9).collect();
+    let address = ticket
+        .addresses()
+        .first()
+        .map_or_else(String::new, ToString::to_string);
+    vec![
+        (format!("  {key:<10} "), Role::Text),
+        (format!("{:<8} ", "unknown"), Role::Warn),
+        (address, Role::Muted),
+    ]
 }
 
 fn link(l: &LinkRow, wide: bool) -> Line {

@@ -1,0 +1,132 @@
+//! The first screens: a profile that is made, and one that is unlocked.
+
+use paratox::app::first_run::{FirstRun, Stop, Unlock};
+use paratox::app::keymap::{Key, ctrl, plain};
+use paratox::app::{Command, Event, Stage};
+use paratox::tui::theme::Theme;
+use paratox::wire::class::Class;
+
+use crate::scene::{Person, sentences};
+
+#[test]
+fn a_wrong_passphrase_is_wrong_and_nothing_more_is_said() {
+    let mut p = Person::at(Stage::Unlock(Unlock::default()), 80, 24);
+    p.type_letters("open sesame");
+    assert!(!p.screen(Theme::MONO).contains("sesame"));
+    p.press(plain(Key::Enter));
+    match p.asked.pop_back() {
+        Some(Command::Unlock(secret)) => assert_eq!(secret.reveal(), "open sesame"),
+        other => panic!("{other:?}"),
+    }
+    p.event(Event::WrongPassphrase);
+    assert!(p.screen(Theme::MONO).contains("! wrong passphrase "));
+    p.event(Event::Opened);
+    assert_eq!(p.app.stage, Stage::Chat);
+}
+
+#[test]
+fn a_first_start_from_the_first_key_to_start() {
+    let mut p = Person::at(Stage::FirstRun(FirstRun::new("", Class::Normal, 0)), 80, 24);
+    p.type_letters("no one said this before");
+    p.press(plain(Key::Enter));
+    p.type_letters("no one said this before");
+    p.press(plain(Key::Enter));
+    p.type_letters("anna");
+    p.press(plain(Key::Enter));
+    p.type_letters(" ");
+    p.press(plain(Key::Enter));
+    p.event(Event::Paste(
+        "pxe1qqqq@192.0.2.1:4000\npxe1qqqq@192.0.2.2:4000\n".into(),
+    ));
+    p.press(plain(Key::Enter));
+    match &p.app.stage {
+        Stage::FirstRun(first) => assert_eq!(first.stop, Stop::Start),
+        other => panic!("{other:?}"),
+    }
+    p.press(plain(Key::Enter));
+    // a ticket with a typo is named before anything is made
+    match &p.app.stage {
+        Stage::FirstRun(first) => assert!(
+            first
+                .problem
+                .as_ref()
+                .is_some_and(|why| why.starts_with("ticket 1: ")),
+            "{first:?}"
+        ),
+        other => panic!("{other:?}"),
+    }
+    assert!(p.asked.is_empty());
+    p.press(ctrl(Key::Char('u')));
+    p.press(plain(Key::Enter));
+    p.press(plain(Key::Enter));
+    match p.asked.pop_back() {
+        Some(Command::Create {
+            name,
+            class,
+            tickets,
+            ..
+        }) => assert_eq!(
+            (name.as_str(), class, tickets.len()),
+            ("anna", Class::Fast, 0)
+        ),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_ticket_is_said_to_its_end_at_every_size() {
+    for (width, height) in [(120, 36), (80, 24), (48, 20)] {
+        let mut p = Person::at(
+            Stage::FirstRun(FirstRun::new("anna", Class::Normal, 0)),
+            width,
+            height,
+        );
+        p.type_letters("no one said this before");
+        p.press(plain(Key::Tab));
+        p.type_letters("no one said this before");
+        for _ in 0..3 {
+            p.press(plain(Key::Tab));
+        }
+        p.event(Event::Paste("pxe1qqqqq@192.0.2.1:4000".into()));
+        p.press(plain(Key::Enter));
+        p.press(plain(Key::Enter));
+        let problem = match &p.app.stage {
+            Stage::FirstRun(first) => first.problem.clone().expect("refused"),
+            other => panic!("{other:?}"),
+        };
+        let screen = p.screen(Theme::MONO);
+        assert!(
+            sentences(&screen).contains(&sentences(&problem)),
+            "{problem}\n{screen}"
+        );
+    }
+}
+
+#[test]
+fn few_entry_nodes_mean_what_is_said_and_no_check_is_promised() {
+    for (known, said) in [
+        (0, "Without one you stay offline"),
+        (2, "does not cross-check them"),
+    ] {
+        let first = FirstRun::new("", Class::Normal, known);
+        let mut p = Person::at(Stage::FirstRun(first), 80, 24);
+        let screen = p.screen(Theme::MONO);
+        assert!(screen.contains(said), "{screen}");
+        assert!(!screen.contains("checked against each other"));
+    }
+}
+
+#[test]
+fn ctrl_c_says_what_it_did_before_a_profile_is_open_too() {
+    for stage in [
+        Stage::FirstRun(FirstRun::new("", Class::Normal, 3)),
+        Stage::Unlock(Unlock::default()),
+    ] {
+        for (width, height) in [(80, 24), (48, 20)] {
+            let mut p = Person::at(stage.clone(), width, height);
+            p.type_letters("x");
+            p.press(ctrl(Key::Char('c')));
+            assert!(p.screen(Theme::MONO).contains("Ctrl+C again quits"));
+        }
+    }
+}
