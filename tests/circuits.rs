@@ -607,7 +607,10 @@ fn a_fetched_value_equals_the_published_one_and_what_nobody_published_is_not_the
     let mut world = World::new(10, Class::Fast, 2, &[]);
     world.until(60.0, "everybody online", World::online);
     let (key, sent) = value(5);
-    world.nodes[ALICE].circuits.publish(1, key, sent.clone());
+    let now = world.now();
+    world.nodes[ALICE]
+        .circuits
+        .publish(now, 1, key, sent.clone());
     let published = |w: &World| {
         w.nodes[ALICE]
             .events
@@ -620,8 +623,9 @@ fn a_fetched_value_equals_the_published_one_and_what_nobody_published_is_not_the
     let took = world.until(90.0, "publishing", |w| published(w).is_some());
     eprintln!("published in {took:.1} s");
     assert!(published(&world).is_some_and(|copies| copies >= 2));
-    world.nodes[BOB].circuits.fetch(2, key);
-    world.nodes[BOB].circuits.fetch(3, value(6).0);
+    let now = world.now();
+    world.nodes[BOB].circuits.fetch(now, 2, key);
+    world.nodes[BOB].circuits.fetch(now, 3, value(6).0);
     let fetched = |w: &World, wanted: u64| {
         w.nodes[BOB]
             .events
@@ -713,7 +717,8 @@ fn what_alice_does_moves_none_of_her_datagrams() {
             let target = world.target(1, BOB, 0);
             world.nodes[ALICE].circuits.want_spurs(vec![target]);
             let (key, sent) = value(9);
-            world.nodes[ALICE].circuits.publish(1, key, sent);
+            let now = world.now();
+            world.nodes[ALICE].circuits.publish(now, 1, key, sent);
             world.nodes[ALICE].circuits.set_tokens(&[[3; 16]; 40]);
         }
         world.run(30.0);

@@ -4,7 +4,7 @@ mod loopback;
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use paratox::crypto::random::Stream;
 use paratox::net::driver::{Machine, Output};
 use paratox::net::seed;
 use paratox::node::link::{DialTarget, LinkConfig, LinkOutput, Links, Purpose};
-use paratox::node::person::{NetworkInfo, NodeCommand, PersonEvent};
+use paratox::node::person::{NetworkInfo, NodeCommand};
 use paratox::node::{Node, Shaping};
 use paratox::wire::class::Class;
 use paratox::wire::peer::Peer;
@@ -59,7 +59,6 @@ impl Watch {
 /// The node, watched.
 struct Watched {
     node: Node,
-    published: Arc<AtomicBool>,
     watch: Arc<Watch>,
 }
 
@@ -93,9 +92,6 @@ impl Machine for Watched {
             && self.watch.strangers().contains(to)
         {
             self.watch.answered.fetch_add(1, Ordering::SeqCst);
-        }
-        if let Some(Output::Person(PersonEvent::Published { copies: 1.., .. })) = &output {
-            self.published.store(true, Ordering::Relaxed);
         }
         output
     }
@@ -212,13 +208,11 @@ fn a_node_answers_none_of_a_hundred_thousand_junk_datagrams_and_its_person_chats
     );
     let id = node.id();
     let watch = Arc::new(Watch::default());
-    let published = Arc::new(AtomicBool::new(false));
     let watched = Watched {
         node,
-        published: published.clone(),
         watch: watch.clone(),
     };
-    let mut bob = network.person_with("Bob", socket, watched, published);
+    let mut bob = network.person_with("Bob", socket, watched);
     let mut alice = network.person("Alice");
     befriend(&mut alice, &mut bob);
 

@@ -10,7 +10,7 @@ mod tap;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use loopback::{Network, Someone, befriend, pass, wait};
+use loopback::{Network, Someone, meet, pass, wait};
 use paratox::node::person::NetworkInfo;
 
 const RELAYS: usize = 8;
@@ -138,9 +138,8 @@ fn every_socket_sends_512_bytes_and_nothing_else_and_no_faster_while_its_person_
     #[cfg(target_os = "linux")]
     let tap = tap::Tap::open();
     let network = Network::start(RELAYS);
-    let mut bob = network.person("Bob");
-    let mut alice = network.person("Alice");
-    befriend(&mut alice, &mut bob);
+    let [mut alice, mut bob] = network.acquainted(["Alice", "Bob"]);
+    meet(&mut alice, &mut bob);
 
     let (comparison, messages) = compare(&mut alice, &mut bob);
     println!(

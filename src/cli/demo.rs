@@ -1,14 +1,13 @@
 //! `paratox demo`: a whole network in this process, and two contacts that answer. Nothing of it is simulated.
 //!
 //! Every node has a socket of its own on loopback, and everything goes through these sockets. Each of the three people (the user, Echo and
-//! Watcher) has a node, an encrypted throw-away profile and a descriptor in the network's store; the user adds the contacts by AccountID with
-//! the command that everybody uses, and their side accepts. What is short-cut: nobody types the AccountIDs, and the throw-away profiles have a
-//! passphrase that nobody knows.
+//! Watcher) has a node, an encrypted throw-away profile and a descriptor in the network's store; to each other they are contacts who accepted
+//! one another earlier, and everything from finding each other to the session happens anew. What is short-cut: nobody typed the AccountIDs,
+//! and the throw-away profiles have a passphrase that nobody knows.
 
 use std::io::{IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Runtime};
@@ -19,22 +18,20 @@ use super::headless;
 use super::signals::Signals;
 use super::watcher::Watch;
 use crate::crypto::id::AccountId;
-use crate::crypto::keys::EntryKey;
+use crate::crypto::keys::{AccountKey, EntryKey};
 use crate::messenger::Messenger;
 use crate::messenger::view::{ChatEvent, MessageView};
 use crate::messenger::{Command, Reply};
 use crate::net::client::Client;
 use crate::net::clock::Clock;
 use crate::net::counters::Counters;
-use crate::net::driver::{self, Machine, Output, Running};
+use crate::net::driver::{self, Running};
 use crate::net::front::FrontEvent;
 use crate::net::{seed, socket};
-use crate::node::person::{NetworkInfo, NodeCommand, PersonEvent};
 use crate::node::{Node, NodeConfig, Shaping};
 use crate::store::Profile;
 use crate::wire::class::Class;
 use crate::wire::ticket::{EntrySecret, Ticket};
-use crate::wire::time::{Moment, Now};
 
 /// Relays besides the nodes of the three people. Above 16 all rules of path and replica choice apply; 24 leave a computer of two cores at ease.
 pub const RELAYS: usize = 24;
@@ -42,13 +39,12 @@ pub const RELAYS: usize = 24;
 const ENTRIES: usize = 3;
 /// Between the starts of two relays, so that they do not all run their handshakes at the same moment.
 pub const STAGGER: Duration = Duration::from_millis(20);
-/// What the contacts say first, once the request of the user has been accepted.
+/// The pause after the entries, so that they stand when the others come, as in a network that was there before.
+const HEAD_START: Duration = Duration::from_millis(300);
+/// What the contacts say first.
 const ECHO_GREETING: &str =
     "I am Echo. Write me something, and I send it back through the same network.";
 const WATCHER_GREETING: &str = "I am Watcher. I sit where Eve sits: I count the packets of your socket. Write to Echo for a while, then write to me, and I tell what she saw.";
-
-/// How long the start waits for the contacts to be found. On a busy computer it goes on without; then the first contact takes longer.
-const PUBLISHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long the end waits for the contacts to remove their profiles.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -57,7 +53,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub struct Demo {
     pub user: Arc<Client<Person>>,
     pub entries: Vec<Ticket>,
-    /// The contacts in the order they were added.
+    /// The contacts in the order of the list.
     pub contacts: [AccountId; 2],
     clock: Clock,
     _relays: Vec<Running>,
@@ -68,7 +64,7 @@ pub fn run(headless: bool) -> Result<(), Failure> {
     if std::io::stderr().is_terminal() {
         let _ = writeln!(
             std::io::stderr(),
-            "Starting a network of {} nodes on this computer. Echo and Watcher publish where they can be reached ...",
+            "Starting a network of {} nodes on this computer ...",
             RELAYS + 3
         );
     }
@@ -116,7 +112,7 @@ impl Habit {
 }
 
 impl Demo {
-    /// Starts all of it and waits until the contacts can be found. `None`: the program was told to end before that.
+    /// Starts all of it. `None`: the program was told to end before that.
     pub fn start() -> Result<Option<Demo>, Failure> {
         let runtime = super::runtime()?;
         // Before anything is made that must be removed at the end.
@@ -130,12 +126,28 @@ impl Demo {
         let mut relays: Vec<Running> = Vec::new();
         for number in 0..RELAYS {
             relays.push(relay(runtime.handle(), clock, number, &mut entries)?);
-            std::thread::sleep(STAGGER);
+            std::thread::sleep(if number + 1 == ENTRIES {
+                HEAD_START
+            } else {
+                STAGGER
+            });
         }
-        let person = |name: &str| person(runtime.handle(), clock, name, &entries);
-        let (echo, echo_id, echo_published) = person("Echo")?;
-        let (watcher, watcher_id, watcher_published) = person("Watcher")?;
-        let (user, _, _) = person("You")?;
+        let mut keys = account::random("accounts")?;
+        let [echo, watcher, user] = std::array::from_fn(|_| AccountKey::generate(&mut keys));
+        let contacts = [echo.id(), watcher.id()];
+        let person = |name: &str, key: AccountKey, knows: &[(AccountId, &str)]| {
+            let (client, _) = person(runtime.handle(), clock, name, key, knows, &entries)?;
+            Ok::<_, Failure>(client)
+        };
+        let of_user = [(user.id(), "You")];
+        let echo = person("Echo", echo, &of_user)?;
+        let watcher = person("Watcher", watcher, &of_user)?;
+        let user_id = user.id();
+        let user = person(
+            "You",
+            user,
+            &[(contacts[0], "Echo"), (contacts[1], "Watcher")],
+        )?;
         let others: Vec<Arc<Counters>> = relays
             .iter()
             .chain([echo.node(), watcher.node()])
@@ -143,14 +155,13 @@ impl Demo {
             .collect();
         let watch = Arc::new(Watch::new(user.node().counters(), others));
         runtime.spawn(watch.clone().sample());
-        runtime.spawn(live(echo, Habit::Echo));
-        runtime.spawn(live(watcher, Habit::Watch(watch)));
-        // Adding somebody who cannot be found yet works, but the search is made again only after a while.
-        let contacts = [echo_published, watcher_published];
+        runtime.spawn(live(echo, user_id, Habit::Echo));
+        runtime.spawn(live(watcher, user_id, Habit::Watch(watch)));
         let go_on = runtime.block_on(async {
             tokio::select! {
-                () = found(&contacts) => true,
+                biased;
                 () = signals.wait() => false,
+                () = std::future::ready(()) => true,
             }
         });
         if !go_on {
@@ -158,18 +169,10 @@ impl Demo {
             runtime.shutdown_timeout(FAREWELL);
             return Ok(None);
         }
-        for (id, name) in [(echo_id, "Echo"), (watcher_id, "Watcher")] {
-            let add = Command::Add {
-                id: id.to_string(),
-                name: name.to_owned(),
-                text: String::new(),
-            };
-            ask(&user, add)?;
-        }
         Ok(Some(Demo {
             user: Arc::new(user),
             entries,
-            contacts: [echo_id, watcher_id],
+            contacts,
             clock,
             _relays: relays,
             runtime,
@@ -243,71 +246,24 @@ pub fn relay(
     .map_err(cannot_start)
 }
 
-/// A node that notices when its person can be found: when the descriptor lies at the first nodes of the network.
-struct Announced {
-    node: Node,
-    published: Arc<AtomicBool>,
-}
-
-impl Machine for Announced {
-    fn handle_datagram(&mut self, now: Now, from: SocketAddr, bytes: &[u8]) {
-        self.node.handle_datagram(now, from, bytes);
-    }
-
-    fn handle_timeout(&mut self, now: Now) {
-        self.node.handle_timeout(now);
-    }
-
-    fn command(&mut self, now: Now, command: NodeCommand) {
-        self.node.command(now, command);
-    }
-
-    fn poll_output(&mut self) -> Option<Output> {
-        let output = Machine::poll_output(&mut self.node);
-        if let Some(Output::Person(PersonEvent::Published { copies: 1.., .. })) = output {
-            self.published.store(true, Ordering::Relaxed);
-        }
-        output
-    }
-
-    fn next_timeout(&self) -> Moment {
-        self.node.next_timeout()
-    }
-
-    fn info(&self, now: Now) -> NetworkInfo {
-        self.node.info(now)
-    }
-}
-
-/// One person with a node and a throw-away profile.
+/// One person with a node and a throw-away profile that already holds the contacts given.
 pub fn person(
     runtime: &Handle,
     clock: Clock,
     name: &str,
+    key: AccountKey,
+    knows: &[(AccountId, &str)],
     entries: &[Ticket],
-) -> Result<(Client<Person>, AccountId, Arc<AtomicBool>), Failure> {
+) -> Result<(Client<Person>, AccountId), Failure> {
     let (socket, address) = loopback()?;
     let profile = Profile::throw_away(&mut account::random("profile")?)?;
-    let published = Arc::new(AtomicBool::new(false));
-    let node = Announced {
-        node: Node::new(config(address, entries, None), fresh_seed()?, clock.now()),
-        published: published.clone(),
-    };
-    let messenger = Messenger::create(profile, name, account::random("account")?, clock.now())?;
+    let node = Node::new(config(address, entries, None), fresh_seed()?, clock.now());
+    let random = account::random("account")?;
+    let messenger = Messenger::create_knowing(profile, key, name, knows, random, clock.now())?;
     let id = messenger.id();
     let client =
         Client::start(runtime, clock, socket, node, messenger, name).map_err(cannot_start)?;
-    Ok((client, id, published))
-}
-
-/// Waits until all of them are published, or long enough.
-async fn found(published: &[Arc<AtomicBool>]) {
-    let all = async {
-        while !published.iter().all(|one| one.load(Ordering::Relaxed)) {
-            tokio::time::sleep(STAGGER).await;
-        }
-    };
-    let _ = tokio::time::timeout(PUBLISHED_WITHIN, all).await;
+    Ok((client, id))
 }
 
 /// Asks from outside the runtime.
@@ -321,34 +277,27 @@ pub fn ask(client: &Client<Person>, command: Command) -> Result<Reply, Failure> 
     answer.map_err(|refused| Failure::failed(refused.text))
 }
 
-/// The life of a contact: accept whoever asks, greet, answer.
-async fn live(client: Client<Person>, habit: Habit) {
+/// The life of a contact: greet the user, answer.
+async fn live(client: Client<Person>, user: AccountId, habit: Habit) {
+    let say = async |to: AccountId, text: String| {
+        let said = client.command(Command::Send {
+            to: to.to_string(),
+            text,
+            allow_no_fs: false,
+        });
+        // A contact that cannot answer stays silent, as people do.
+        if let Ok(answer) = said {
+            let _ = answer.await;
+        }
+    };
+    say(user, habit.greeting().to_owned()).await;
     loop {
-        let commands = match client.front().next().await {
+        match client.front().next().await {
             FrontEvent::Ended => return,
-            FrontEvent::Chat(ChatEvent::Request(view)) => {
-                let id = view.id.to_string();
-                let greeting = Command::Send {
-                    to: id.clone(),
-                    text: habit.greeting().to_owned(),
-                    allow_no_fs: false,
-                };
-                vec![Command::Accept { id }, greeting]
-            }
             FrontEvent::Chat(ChatEvent::Message(view)) if !view.mine => {
-                vec![Command::Send {
-                    to: view.contact.to_string(),
-                    text: habit.answer(&view),
-                    allow_no_fs: false,
-                }]
+                say(view.contact, habit.answer(&view)).await
             }
-            _ => continue,
-        };
-        for command in commands {
-            // A contact that cannot answer stays silent, as people do.
-            if let Ok(answer) = client.command(command) {
-                let _ = answer.await;
-            }
+            _ => {}
         }
     }
 }

@@ -9,7 +9,7 @@ mod loopback;
 
 use std::time::{Duration, Instant};
 
-use loopback::{Network, befriend, pass, wait};
+use loopback::{Network, meet, pass, wait};
 use paratox::cli::demo;
 use paratox::crypto::random::Stream;
 use paratox::net::seed;
@@ -42,14 +42,13 @@ fn print(what: &str, times: &mut [Duration]) {
 fn main() {
     let start = Instant::now();
     let network = Network::start(demo::RELAYS);
-    let mut echo = network.person("Echo");
     let watcher = network.person("Watcher");
-    let mut user = network.person("You");
+    let [mut user, mut echo] = network.acquainted(["You", "Echo"]);
     println!(
         "{} nodes of class fast, three of them with a person",
         demo::RELAYS + 3
     );
-    befriend(&mut user, &mut echo);
+    meet(&mut user, &mut echo);
     println!(
         "start to the first message confirmed each way   {:.1} s",
         start.elapsed().as_secs_f64()

@@ -5,13 +5,13 @@
 
 use std::net::UdpSocket;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use paratox::cli::account::{self, Person};
 use paratox::cli::demo;
 use paratox::crypto::id::AccountId;
-use paratox::messenger::view::{ChatEvent, ContactState, Delivery};
+use paratox::crypto::keys::AccountKey;
+use paratox::messenger::view::{ChatEvent, Delivery};
 use paratox::messenger::{Command, Messenger, Reply};
 use paratox::net::client::Client;
 use paratox::net::clock::Clock;
@@ -62,20 +62,34 @@ impl Network {
         network
     }
 
-    pub fn person(&self, name: &str) -> Someone {
-        let (client, id, published) =
-            demo::person(self.runtime.handle(), self.clock, name, &self.entries).expect("starts");
-        Someone::new(client, id, published)
+    /// Two people who are contacts of each other, as after a request that was accepted earlier.
+    pub fn acquainted(&self, names: [&str; 2]) -> [Someone; 2] {
+        let mut random = account::random("keys").expect("the system gives randomness");
+        let keys = [0, 1].map(|_| AccountKey::generate(&mut random));
+        let ids = [keys[0].id(), keys[1].id()];
+        let [first, second] = keys;
+        let make = |key, own: usize| {
+            let (runtime, other) = (self.runtime.handle(), 1 - own);
+            let knows = [(ids[other], names[other])];
+            let made = demo::person(runtime, self.clock, names[own], key, &knows, &self.entries);
+            let (client, id) = made.expect("starts");
+            Someone::new(client, id)
+        };
+        [make(first, 0), make(second, 1)]
     }
 
-    /// A person whose node the test made; the node says when the person can be found.
-    pub fn person_with<M: Machine>(
-        &self,
-        name: &str,
-        socket: UdpSocket,
-        node: M,
-        published: Arc<AtomicBool>,
-    ) -> Someone {
+    /// A person who knows nobody.
+    pub fn person(&self, name: &str) -> Someone {
+        let mut random = account::random("key").expect("the system gives randomness");
+        let key = AccountKey::generate(&mut random);
+        let runtime = self.runtime.handle();
+        let made = demo::person(runtime, self.clock, name, key, &[], &self.entries);
+        let (client, id) = made.expect("starts");
+        Someone::new(client, id)
+    }
+
+    /// A person whose node the test made.
+    pub fn person_with<M: Machine>(&self, name: &str, socket: UdpSocket, node: M) -> Someone {
         let random = |label| account::random(label).expect("the system gives randomness");
         let profile = Profile::throw_away(&mut random("profile")).expect("a profile");
         let messenger = Messenger::create(profile, name, random("account"), self.clock.now())
@@ -89,7 +103,7 @@ impl Network {
             messenger,
             name,
         );
-        Someone::new(client.expect("threads"), id, published)
+        Someone::new(client.expect("threads"), id)
     }
 }
 
@@ -99,17 +113,15 @@ pub struct Someone {
     pub id: AccountId,
     pub events: Vec<(Instant, ChatEvent)>,
     pub network: NetworkInfo,
-    published: Arc<AtomicBool>,
 }
 
 impl Someone {
-    fn new(client: Client<Person>, id: AccountId, published: Arc<AtomicBool>) -> Someone {
+    fn new(client: Client<Person>, id: AccountId) -> Someone {
         Someone {
             client,
             id,
             events: Vec::new(),
             network: NetworkInfo::default(),
-            published,
         }
     }
 
@@ -198,11 +210,16 @@ pub fn pass(span: Duration, a: &mut Someone, b: &mut Someone) {
     }
 }
 
-/// `a` asks once `b` can be found, `b` accepts; returns when a message each way has been confirmed.
-pub fn befriend(a: &mut Someone, b: &mut Someone) {
-    wait("being found", a, b, |_, b| {
-        b.published.load(Ordering::Relaxed).then_some(())
+/// Two contacts find each other; returns when a message each way has been confirmed.
+pub fn meet(a: &mut Someone, b: &mut Someone) {
+    let (ours, theirs) = (a.say(&b.id, "first"), b.say(&a.id, "first"));
+    wait("the first messages", a, b, |a, b| {
+        a.confirmed(ours).and(b.confirmed(theirs))
     });
+}
+
+/// `a` asks, `b` accepts; returns when a message each way has been confirmed.
+pub fn befriend(a: &mut Someone, b: &mut Someone) {
     a.must(Command::Add {
         id: b.id.to_string(),
         name: "B".to_owned(),
@@ -214,13 +231,5 @@ pub fn befriend(a: &mut Someone, b: &mut Someone) {
     b.must(Command::Accept {
         id: a.id.to_string(),
     });
-    wait("the acceptance", a, b, |a, _| {
-        a.seen(|event| {
-            matches!(event, ChatEvent::Contact(view) if view.state == ContactState::Accepted)
-        })
-    });
-    let (ours, theirs) = (a.say(&b.id, "first"), b.say(&a.id, "first"));
-    wait("the first messages", a, b, |a, b| {
-        a.confirmed(ours).and(b.confirmed(theirs))
-    });
+    meet(a, b);
 }
