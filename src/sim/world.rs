@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::crypto::id::AccountId;
-use crate::crypto::keys::EntryKey;
+use crate::crypto::keys::{AccountKey, EntryKey};
 use crate::crypto::random::Stream;
 use crate::messenger::memory::Memory;
 use crate::messenger::view::ChatEvent;
@@ -223,6 +223,33 @@ impl World {
             messenger,
             events: VecDeque::new(),
         });
+    }
+
+    /// Puts people behind nodes who are all contacts of each other, as if they had accepted one another earlier.
+    pub fn add_acquainted(&mut self, people: &[(usize, &str)]) {
+        let now = self.now();
+        let streams: Vec<Stream> = people
+            .iter()
+            .map(|(index, _)| self.root.fork("person", &(*index as u32).to_be_bytes()))
+            .collect();
+        let keys: Vec<AccountKey> = streams
+            .iter()
+            .map(|random| AccountKey::generate(&mut random.fork("key", b"")))
+            .collect();
+        let known: Vec<(AccountId, &str)> = keys
+            .iter()
+            .zip(people)
+            .map(|(key, (_, name))| (key.id(), *name))
+            .collect();
+        for (((index, name), random), key) in people.iter().zip(streams).zip(keys) {
+            let messenger =
+                Messenger::create_knowing(Memory::new(), key, name, &known, random, now)
+                    .expect("an empty store takes an account");
+            self.inhabitants[*index].person = Some(Person {
+                messenger,
+                events: VecDeque::new(),
+            });
+        }
     }
 
     fn person(&mut self, index: usize) -> &mut Person {
