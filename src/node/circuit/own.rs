@@ -461,8 +461,8 @@ impl Own {
         };
         match &mut circuit.load {
             Load::Outbound(spurs) => match OutboundBack::decode(command) {
-                Ok(OutboundBack::Returned { slot, parcel }) => {
-                    if let Some(contact) = spurs.contact(slot) {
+                Ok(OutboundBack::Returned { slot, spur, parcel }) => {
+                    if let Some(contact) = spurs.contact(slot, &spur) {
                         base.person(PersonEvent::FromSpur { contact, parcel });
                     }
                 }
