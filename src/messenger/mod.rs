@@ -119,6 +119,8 @@ pub struct Messenger<P: Persistence> {
     handle_order: VecDeque<ReplyHandle>,
     offers: Offers,
     publisher: Publisher,
+    /// When everything that was due was done last.
+    settled: Moment,
     fetches: BTreeMap<u64, AccountId>,
     next_id: u64,
     wanted: Vec<SpurTarget>,
@@ -208,6 +210,7 @@ impl<P: Persistence> Messenger<P> {
             handle_order: VecDeque::new(),
             offers: Offers::default(),
             publisher: Publisher::new(now.unix.day()),
+            settled: now.at,
             fetches: BTreeMap::new(),
             next_id: 1,
             wanted: Vec::new(),
@@ -394,8 +397,8 @@ impl<P: Persistence> Messenger<P> {
         if rotating {
             next = next.min(Moment((now.at.0 / ROTATION + 1) * ROTATION));
         }
-        // Whatever is due now was tried a moment ago.
-        next.max(now.at + SHORTEST)
+        // Whatever is due now was tried a moment ago. Counted from there and not from now, or whoever asks often would wait for ever.
+        next.max(self.settled + SHORTEST)
     }
 
     fn tagged(&mut self, tag: ContactTag) -> Option<&mut Contact> {
@@ -435,6 +438,7 @@ impl<P: Persistence> Messenger<P> {
 
     /// Everything that follows from what has changed.
     fn settle(&mut self, now: Now) {
+        self.settled = now.at;
         if self.swept.is_none_or(|at| now.at.since(at) >= SWEEP) {
             self.swept = Some(now.at);
             self.touched.extend(self.contacts.keys().copied());

@@ -18,15 +18,16 @@ use crate::wire::time::Moment;
 /// Accounts that may be registered here; one more is not answered and goes elsewhere. 2 kB each with tokens of a hundred contacts.
 const MAX_REGISTRATIONS: usize = 128;
 /// Spurs that may end here, as many as the links allow; one more is closed.
-pub const MAX_SPURS: usize = 16;
+pub const MAX_SPURS: usize = crate::node::link::ACCEPTED_SPURS;
 /// Parcels of one spur that wait for the circuit; the newest is dropped, its sender sends it again.
 const MAX_WAITING: usize = 16;
 /// Parcels of all strangers that wait; the newest is dropped.
-const MAX_STRANGERS: usize = 4;
-/// Strangers' parcels that go through at once before the clock counts.
-const STRANGER_BURST: f64 = 4.0;
+const MAX_STRANGERS: usize = 8;
+/// Strangers' parcels that go through at once before the clock counts: the first words of three people who come at one time, for whoever
+/// starts a session is a stranger here until the tokens of that session have been registered.
+const STRANGER_BURST: f64 = 12.0;
 /// Seconds to one more stranger's parcel.
-const STRANGER_SECONDS: f64 = 30.0;
+const STRANGER_SECONDS: f64 = 15.0;
 
 /// Where a spur ends: a link, or a slot of an outbound circuit whose end is this very node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

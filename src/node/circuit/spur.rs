@@ -62,6 +62,7 @@ struct Spur {
 struct Slot {
     /// Draws lives, offsets and random targets; nothing else touches it.
     clock: Stream,
+    born: Moment,
     ends: Moment,
     spur: Option<Spur>,
 }
@@ -80,6 +81,7 @@ impl Spurs {
     pub fn new(class: Class, clock: &Stream, crypto: Stream) -> Spurs {
         let slot = |n: u8| Slot {
             clock: clock.fork("spur slot", &[n]),
+            born: Moment(0),
             ends: Moment(0),
             spur: None,
         };
@@ -149,6 +151,7 @@ impl Spurs {
                 contact,
                 state: State::Telling { tells: 0, at: now },
             });
+        slot.born = now;
         slot.ends = now.after_seconds(life);
         slot.ends
     }
@@ -219,7 +222,8 @@ impl Spurs {
             .map(|(tag, _)| *tag)
     }
 
-    /// The slot of this contact's spur that is up and lives longest; none if its end is so near that a delivery might not get through.
+    /// The slot of this contact's spur that is up and was born last, because it shows what the contact wants to be shown now; none whose
+    /// end is so near that a delivery might not get through.
     fn best(&self, now: Moment, contact: ContactTag) -> Option<usize> {
         let last = now.after_seconds(LAST_CALL_SECONDS + LAST_CALL_GAPS / self.class.spur_rate());
         let fits = |held: &Slot| {
@@ -227,7 +231,7 @@ impl Spurs {
                 && held.ends > last
         };
         let open = self.slots.iter().enumerate().filter(|(_, held)| fits(held));
-        open.max_by_key(|(_, held)| held.ends).map(|(slot, _)| slot)
+        open.max_by_key(|(_, held)| held.born).map(|(slot, _)| slot)
     }
 
     pub fn takes(&self, now: Moment, contact: ContactTag) -> bool {
