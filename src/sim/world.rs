@@ -81,18 +81,6 @@ struct Inhabitant {
 struct Person {
     messenger: Messenger<Memory>,
     events: VecDeque<ChatEvent>,
-    /// When its clock wakes it.
-    due: Moment,
-}
-
-impl Person {
-    fn new(messenger: Messenger<Memory>) -> Person {
-        Person {
-            messenger,
-            events: VecDeque::new(),
-            due: Moment::NEVER,
-        }
-    }
 }
 
 /// The world. It ends when it is dropped.
@@ -231,7 +219,10 @@ impl World {
         let random = self.root.fork("person", &(index as u32).to_be_bytes());
         let messenger = Messenger::create(Memory::new(), name, random, now)
             .expect("an empty store takes an account");
-        self.inhabitants[index].person = Some(Person::new(messenger));
+        self.inhabitants[index].person = Some(Person {
+            messenger,
+            events: VecDeque::new(),
+        });
     }
 
     /// Puts people behind nodes who are all contacts of each other, as if they had accepted one another earlier.
@@ -254,7 +245,10 @@ impl World {
             let messenger =
                 Messenger::create_knowing(Memory::new(), key, name, &known, random, now)
                     .expect("an empty store takes an account");
-            self.inhabitants[*index].person = Some(Person::new(messenger));
+            self.inhabitants[*index].person = Some(Person {
+                messenger,
+                events: VecDeque::new(),
+            });
         }
     }
 
@@ -348,9 +342,8 @@ impl World {
                     node.handle_timeout(now);
                 }
                 if let Some(person) = &mut inhabitant.person
-                    && person.due <= now.at
+                    && person.messenger.next_timeout(now) <= now.at
                 {
-                    person.due = Moment::NEVER;
                     person.messenger.handle_timeout(now);
                 }
                 self.settle(index);
@@ -434,11 +427,10 @@ impl World {
             .node
             .as_ref()
             .map_or(Moment::NEVER, |n| n.next_timeout());
-        // Never put off: a messenger asked at each datagram names the next moment each time, and none would come. Once too often does no harm.
-        let person = inhabitant.person.as_mut().map_or(Moment::NEVER, |person| {
-            person.due = person.due.min(person.messenger.next_timeout(now));
-            person.due
-        });
+        let person = inhabitant
+            .person
+            .as_ref()
+            .map_or(Moment::NEVER, |p| p.messenger.next_timeout(now));
         let wake = node.min(person).max(now.at);
         if wake != Moment::NEVER && wake < inhabitant.wake {
             inhabitant.wake = wake;
