@@ -7,8 +7,6 @@
 
 use std::time::Duration;
 
-use paratox::messenger::Command;
-use paratox::messenger::view::{ChatEvent, Delivery};
 use paratox::node::{Cause, Shaping};
 use paratox::sim::eve::Sighting;
 use paratox::sim::world::{World, WorldConfig};
@@ -38,48 +36,11 @@ fn run(seed: u64, busy: bool, shaping: Shaping, minutes: u64) -> Seen {
     world.add_person(ALICE, "Alice");
     world.add_person(BOB, "Bob");
     world.run_for(Duration::from_secs(30));
-    if busy {
-        let (alice, bob) = (world.account(ALICE), world.account(BOB));
-        world
-            .command(
-                ALICE,
-                Command::Add {
-                    id: bob.to_string(),
-                    name: "Bob".into(),
-                    text: "Hello, it is me".into(),
-                },
-            )
-            .expect("a valid id");
-        let asked = world.run_until(
-            Duration::from_secs(60 * (minutes - 1)),
-            Duration::from_secs(1),
-            |w| {
-                w.events(BOB)
-                    .iter()
-                    .any(|e| matches!(e, ChatEvent::Request(_)))
-            },
-        );
-        if asked {
-            world
-                .command(
-                    BOB,
-                    Command::Accept {
-                        id: alice.to_string(),
-                    },
-                )
-                .expect("a request waits");
-        }
+    let limit = Duration::from_secs(60 * (minutes - 1));
+    if busy && world.befriend(ALICE, BOB, limit) {
         for round in 0..15 {
-            for (from, to) in [(ALICE, bob), (BOB, alice)] {
-                let text = format!("message {round}");
-                let _ = world.command(
-                    from,
-                    Command::Send {
-                        to: to.to_string(),
-                        text,
-                        allow_no_fs: false,
-                    },
-                );
+            for (from, to) in [(ALICE, BOB), (BOB, ALICE)] {
+                world.say(from, to, &format!("message {round}"));
             }
             world.run_for(Duration::from_secs(2));
         }
@@ -87,20 +48,7 @@ fn run(seed: u64, busy: bool, shaping: Shaping, minutes: u64) -> Seen {
     let end = Duration::from_secs(60 * minutes);
     let rest = end.saturating_sub(Duration::from_micros(world.now().at.0));
     world.run_for(rest);
-    let mut delivered = 0;
-    for who in [ALICE, BOB] {
-        for event in world.events(who) {
-            if matches!(
-                event,
-                ChatEvent::Delivery {
-                    delivery: Delivery::Delivered,
-                    ..
-                }
-            ) {
-                delivered += 1;
-            }
-        }
-    }
+    let deliveries = world.delivered(ALICE).len() + world.delivered(BOB).len();
     let within = |s: &Sighting| s.at <= end.as_micros() as u64;
     // Two cells may leave in the same microsecond; which of them is written down first says nothing.
     let of = |who: usize| -> Vec<Sighting> {
@@ -125,7 +73,7 @@ fn run(seed: u64, busy: bool, shaping: Shaping, minutes: u64) -> Seen {
     Seen {
         own: [of(ALICE), of(BOB)],
         foreign: [foreign(ALICE), foreign(BOB)],
-        deliveries: delivered,
+        deliveries,
     }
 }
 

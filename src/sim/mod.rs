@@ -4,5 +4,6 @@
 //! same seed gives the same run bit for bit. Not here: what the tests look for in it.
 
 pub mod eve;
+pub mod talk;
 pub mod wires;
 pub mod world;

@@ -75,6 +75,11 @@ impl CookieSealer {
         })
     }
 
+    /// Further blocks show this credential.
+    pub fn show(&mut self, credential: [u8; 16]) {
+        self.credential = credential;
+    }
+
     pub fn seal(&mut self, parcel: &[u8; PARCEL]) -> Box<[u8; COOKIE_BLOCK]> {
         self.counter = self.counter.wrapping_add(1);
         let mut block = Box::new([0; COOKIE_BLOCK]);

@@ -220,8 +220,13 @@ impl Intro {
         let (cookie, stranger) = if self.registrations.contains_key(&credential) {
             (credential, true)
         } else {
-            let holds = |r: &Registration| r.tokens.values().any(|cell| cell.contains(&credential));
-            let Some((cookie, _)) = self.registrations.iter().find(|(_, r)| holds(r)) else {
+            // An account may have two registrations here, with the same tokens.
+            let bound = spur.cookie;
+            let holds = |(cookie, r): &(&[u8; 16], &Registration)| {
+                bound.is_none_or(|bound| bound == **cookie)
+                    && r.tokens.values().any(|cell| cell.contains(&credential))
+            };
+            let Some((cookie, _)) = self.registrations.iter().find(holds) else {
                 return;
             };
             (*cookie, false)
@@ -367,6 +372,27 @@ mod tests {
         bench.deliver(stranger, 6);
         assert_eq!(bench.next(29.0), None);
         assert_eq!(bench.next(30.5), Some(6));
+    }
+
+    #[test]
+    fn a_spur_that_began_as_a_strangers_is_a_contacts_once_it_shows_a_token() {
+        let mut bench = Bench::new();
+        // The same account once more, at the same node: its tokens stand there twice.
+        assert!(bench.intro.establish(Moment(0), 2, [6; 16]));
+        for cookie in [[6; 16], COOKIE] {
+            bench.intro.tokens(&cookie, 1, 0, 1, vec![[1; 16]]);
+        }
+        let spur = bench.spur(0, COOKIE);
+        for fill in 0..20 {
+            bench.deliver(spur, fill);
+        }
+        while bench.next(0.0).is_some() {}
+        bench.sealers.get_mut(&spur).expect("opened").show([1; 16]);
+        for fill in 20..24 {
+            bench.deliver(spur, fill);
+        }
+        let served: Vec<u8> = std::iter::from_fn(|| bench.next(0.0)).collect();
+        assert_eq!(served, [20, 21, 22, 23], "no stranger's allowance counts");
     }
 
     #[test]

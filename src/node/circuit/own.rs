@@ -604,6 +604,11 @@ impl Own {
 
     pub fn want_spurs(&mut self, mut wanted: Vec<SpurTarget>) {
         wanted.truncate(MAX_WANTED);
+        for circuit in self.circuits.values_mut() {
+            if let Load::Outbound(spurs) = &mut circuit.load {
+                spurs.show(&wanted);
+            }
+        }
         self.wanted = wanted;
     }
 

@@ -170,6 +170,20 @@ impl Spurs {
         slot.ends
     }
 
+    /// Spurs that go on show from now on what their contacts are to be shown: who was a stranger at the birth may be a contact meanwhile,
+    /// and would wait among strangers until the spur's end.
+    pub fn show(&mut self, wanted: &[SpurTarget]) {
+        for spur in self.slots.iter_mut().filter_map(|held| held.spur.as_mut()) {
+            let Some((contact, sealer)) = &mut spur.contact else {
+                continue;
+            };
+            let same = |w: &&SpurTarget| w.contact == *contact && w.node == spur.target.node;
+            if let Some(target) = wanted.iter().find(same) {
+                sealer.show(target.credential);
+            }
+        }
+    }
+
     /// What the end is to be told about spurs now, if anything.
     pub fn tell(&mut self, now: Moment) -> Option<OutboundForward> {
         for step in 0..SPUR_SLOTS {
