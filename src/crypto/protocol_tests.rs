@@ -213,6 +213,6 @@ fn parcels_of_a_session_do_not_change_by_accident() {
     let all = Sha256::digest([first, second, third, sealed].concat());
     assert_eq!(
         hex::encode(all),
-        "3ec5e7777a7b19d9a36f3c392373b9b6ae2d81747b15b97bdf89ff4e081cf4bd"
+        "31cfd3a5d0b5dd3ec0a27e6c2ad59ee6f83caf4fbf0b02c4df88f3a85126de4b"
     );
 }

@@ -21,6 +21,9 @@ use crate::node::person::{NetworkInfo, NodeCommand, PersonEvent};
 use crate::wire::size::DATAGRAM;
 use crate::wire::time::{Moment, Now};
 
+/// Pause after work, so that what comes meanwhile is done together: waking a thread costs more than a cell, and a demo of 27 nodes wakes
+/// them thousands of times a second. Shorter than the time by which ticks are prepared (`node::link`), so that none is late.
+const REST: Duration = Duration::from_millis(6);
 /// How often the person gets a new snapshot of the network: as often as a person reads a number.
 const SNAPSHOT: Duration = Duration::from_secs(1);
 
@@ -143,17 +146,26 @@ struct Worker<M> {
 impl<M: Machine> Worker<M> {
     fn run(&mut self) {
         self.drain();
+        let mut tired = false;
         loop {
             let now = self.clock.now();
             if self.machine.next_timeout() <= now.at {
                 self.machine.handle_timeout(now);
                 self.drain();
+                tired = true;
             }
             self.snapshot(now);
-            match self.inbox.next(
-                &self.clock,
-                self.machine.next_timeout().min(self.next_snapshot),
-            ) {
+            // What waits already is done without a pause; only then does the thread rest, and then sleep.
+            let until = match tired {
+                true => Moment(0),
+                false => self.machine.next_timeout().min(self.next_snapshot),
+            };
+            let input = self.inbox.next(&self.clock, until);
+            if input.is_none() && tired {
+                std::thread::sleep(REST);
+            }
+            tired = input.is_some();
+            match input {
                 None => continue,
                 Some(NodeInput::Stop) => return,
                 Some(NodeInput::Command(command)) => {

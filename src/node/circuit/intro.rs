@@ -361,17 +361,18 @@ mod tests {
     }
 
     #[test]
-    fn strangers_get_four_at_once_and_then_one_in_thirty_seconds() {
+    fn strangers_get_twelve_at_once_and_then_one_in_fifteen_seconds() {
         let mut bench = Bench::new();
         let stranger = bench.spur(0, COOKIE);
-        for fill in 0..6 {
-            bench.deliver(stranger, fill);
-        }
-        let at_once: Vec<u8> = std::iter::from_fn(|| bench.next(0.0)).collect();
-        assert_eq!(at_once, [0, 1, 2, 3], "two more had no place");
-        bench.deliver(stranger, 6);
-        assert_eq!(bench.next(29.0), None);
-        assert_eq!(bench.next(30.5), Some(6));
+        let mut deliver = |bench: &mut Bench, fills: std::ops::Range<u8>| {
+            fills.for_each(|fill| bench.deliver(stranger, fill));
+            std::iter::from_fn(|| bench.next(0.0)).collect::<Vec<u8>>()
+        };
+        let at_once = deliver(&mut bench, 0..10);
+        assert_eq!(at_once, (0..8).collect::<Vec<_>>(), "two more had no place");
+        assert_eq!(deliver(&mut bench, 10..15), [10, 11, 12, 13]);
+        assert_eq!(bench.next(14.0), None);
+        assert_eq!(bench.next(15.5), Some(14));
     }
 
     #[test]
@@ -406,7 +407,7 @@ mod tests {
         bench.deliver(contact, 77);
         let served: Vec<u8> = std::iter::from_fn(|| bench.next(0.0)).collect();
         assert!(served.contains(&77));
-        assert_eq!(served.len(), 5);
+        assert_eq!(served.len(), 1 + MAX_STRANGERS);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::crypto::random::Stream;
 use crate::wire::time::Moment;
 
 /// A cell is chosen and sealed this long before its tick, so that the time that takes does not show.
-pub const LEAD: Duration = Duration::from_millis(5);
+pub const LEAD: Duration = Duration::from_millis(10);
 /// A link's start runs at this rate at least, whoever starts it and why, so that joining is quick.
 pub const WARM_UP_RATE: f64 = 20.0;
 /// And at so many times its later rate, because young circuits are faster too and would overload it.
