@@ -17,6 +17,15 @@ pub const CREATED_HEAD: usize = POINT + 16;
 pub const COOKIE_BLOCK: usize = POINT;
 /// Slots for spurs at the end of an outbound circuit.
 pub const SPUR_SLOTS: u8 = 4;
+
+/// Which spur of a circuit is meant: the first 4 bytes of the x coordinate of its throwaway key.
+pub type SpurName = [u8; 4];
+
+/// The name of the spur with this throwaway key.
+pub fn spur_name(key: &Point) -> SpurName {
+    let bytes = key.bytes();
+    [bytes[1], bytes[2], bytes[3], bytes[4]]
+}
 /// Tokens in one cell: 26 x 16 bytes and a header of 4 fill 420 of 433.
 pub const TOKENS_A_CELL: usize = 26;
 /// Cells of one generation of tokens.
@@ -190,8 +199,10 @@ pub enum OutboundForward {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutboundBack {
     Dummy,
+    /// Came along the slot's spur, or along the one before, which is kept a while for answers; which, its name tells.
     Returned {
         slot: u8,
+        spur: SpurName,
         parcel: Box<[u8; PARCEL]>,
     },
     /// The spur of this throwaway key took up its work, or failed.
@@ -462,9 +473,10 @@ impl OutboundBack {
     pub fn encode(&self) -> [u8; END] {
         match self {
             OutboundBack::Dummy => cell(code::DUMMY, &[]),
-            OutboundBack::Returned { slot, parcel } => {
-                cell(code::RETURNED + slot % SPUR_SLOTS, &[&parcel[..]])
-            }
+            OutboundBack::Returned { slot, spur, parcel } => cell(
+                code::RETURNED + slot % SPUR_SLOTS,
+                &[&spur[..], &parcel[..]],
+            ),
             OutboundBack::SpurState { slot, key, up } => {
                 cell(code::SPUR_STATE, &[&[*slot, u8::from(*up)], key.bytes()])
             }
@@ -478,6 +490,7 @@ impl OutboundBack {
             code::DUMMY => OutboundBack::Dummy,
             code::RETURNED..code::SPUR_STATE => OutboundBack::Returned {
                 slot: command - code::RETURNED,
+                spur: d.array()?,
                 parcel: d.boxed()?,
             },
             code::SPUR_STATE => {
@@ -797,6 +810,7 @@ mod tests {
             cells.push(
                 OutboundBack::Returned {
                     slot,
+                    spur: [7; 4],
                     parcel: parcel.clone(),
                 }
                 .encode(),

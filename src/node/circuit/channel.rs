@@ -16,11 +16,11 @@ use crate::node::link::AssocId;
 use crate::wire::address::{Address, Reach};
 use crate::wire::circuit::{
     InboundForward, OutboundBack, OutboundForward, SPUR_SLOTS, SpurBody, UtilityBack,
-    UtilityForward,
+    UtilityForward, spur_name,
 };
 use crate::wire::peer::Peer;
 use crate::wire::size::{BODY, QUERY};
-use crate::wire::time::Now;
+use crate::wire::time::{Moment, Now};
 
 /// Seconds between two attempts to open a spur at its intro point.
 const SPUR_OPEN_SECONDS: f64 = 3.0;
@@ -53,6 +53,10 @@ impl Relays {
                     return;
                 }
                 let allowed = end.may_open(now.at);
+                if let Some(assoc) = end.retire(now.at, base.class, slot) {
+                    self.outgoing.remove(&assoc);
+                    base.out(CircuitOutput::CloseSpur { assoc });
+                }
                 self.close_spur(base, number, slot);
                 if !allowed || !addr.is_allowed(Reach::of(base.lan)) {
                     self.say(number, slot, key, false);
@@ -145,6 +149,17 @@ impl Relays {
         }
     }
 
+    /// Ends retired spurs, those whose time is over or all of them.
+    pub fn close_retired(&mut self, base: &mut Base, now: Moment, number: u64) {
+        while let Some(assoc) = self
+            .outbound_end(number)
+            .and_then(|end| end.retired_over(now))
+        {
+            self.outgoing.remove(&assoc);
+            base.out(CircuitOutput::CloseSpur { assoc });
+        }
+    }
+
     /// Ends the spur in a slot. Nothing is said to the origin.
     pub fn close_spur(&mut self, base: &mut Base, number: u64, slot: u8) {
         let Some(end) = self.outbound_end(number) else {
@@ -221,7 +236,12 @@ impl Relays {
         }
         if let Some((number, slot)) = self.outgoing.remove(&assoc) {
             base.timers.clear(Timer::SpurOpen(number, slot));
-            if let Some(end) = self.outbound_end(number)
+            let Some(end) = self.outbound_end(number) else {
+                return;
+            };
+            let retired = end.retired.len();
+            end.retired.retain(|retired| retired.assoc != assoc);
+            if end.retired.len() == retired
                 && let Some(spur) = end.slots.get_mut(usize::from(slot)).and_then(Option::take)
             {
                 end.say(slot, spur.key, false);
@@ -241,7 +261,7 @@ impl Relays {
             match body {
                 SpurBody::Opened => {
                     let Some(spur) = end.slot(slot) else { return };
-                    if let SpurState::Opening(_) = spur.state {
+                    if spur.state == SpurState::Opening(assoc) {
                         spur.state = SpurState::Up(assoc);
                         let (key, early) = (spur.key, std::mem::take(&mut spur.early));
                         end.say(slot, key, true);
@@ -251,7 +271,11 @@ impl Relays {
                             .for_each(|delivery| self.deliver(base, number, slot, delivery));
                     }
                 }
-                SpurBody::Return { parcel } => end.push(OutboundBack::Returned { slot, parcel }),
+                SpurBody::Return { parcel } => {
+                    if let Some((slot, spur)) = end.spur_of(assoc) {
+                        end.push(OutboundBack::Returned { slot, spur, parcel });
+                    }
+                }
                 SpurBody::Open { .. } | SpurBody::Deliver { .. } => self.refused += 1,
             }
         } else if self.incoming.contains_key(&assoc) {
@@ -303,8 +327,10 @@ impl Relays {
             {
                 Some(SpurKey::Link(assoc)) => base.raw(assoc, SpurBody::Return { parcel }.encode()),
                 Some(SpurKey::Local(at, slot)) => {
-                    if let Some(end) = self.outbound_end(at) {
-                        end.push(OutboundBack::Returned { slot, parcel });
+                    if let Some(end) = self.outbound_end(at)
+                        && let Some(spur) = end.slot(slot).map(|held| spur_name(&held.key))
+                    {
+                        end.push(OutboundBack::Returned { slot, spur, parcel });
                     }
                 }
                 None => {}

@@ -11,8 +11,9 @@ use super::pace::Pace;
 use crate::crypto::curve::Point;
 use crate::node::link::AssocId;
 use crate::wire::circuit::{
-    COOKIE_BLOCK, Channel, InboundBack, OutboundBack, SPUR_SLOTS, UtilityBack,
+    COOKIE_BLOCK, Channel, InboundBack, OutboundBack, SPUR_SLOTS, SpurName, UtilityBack, spur_name,
 };
+use crate::wire::class::Class;
 use crate::wire::peer::Peer;
 use crate::wire::size::{END, PARCEL};
 use crate::wire::time::Moment;
@@ -21,6 +22,17 @@ use crate::wire::time::Moment;
 const MAX_BACK: usize = 32;
 /// Deliveries kept while a spur is being dialled; more are dropped.
 pub const MAX_EARLY: usize = 4;
+/// Spurs of one circuit kept for answers; the oldest is closed.
+const MAX_RETIRED: usize = 8;
+
+/// Seconds for which a spur is kept beside its successor: whoever was reached by it waits up to 1.5 s with a receipt, which then has a
+/// circuit's way back.
+fn answers_within(class: Class) -> f64 {
+    match class {
+        Class::Fast => 6.0,
+        Class::Normal => 12.0,
+    }
+}
 /// Spurs an origin may open at once, and seconds to one more: twenty births come quickly at a circuit's start, later one in 30 s.
 const SPUR_BURST: f64 = 24.0;
 const SPUR_SECONDS: f64 = 5.0;
@@ -47,8 +59,18 @@ pub(super) struct SpurSlot {
     pub early: VecDeque<Delivery>,
 }
 
+/// A spur whose slot has another one already. It delivers nothing any more, but answers to what it delivered last may still come.
+pub(super) struct Retired {
+    pub assoc: AssocId,
+    pub slot: u8,
+    pub name: SpurName,
+    until: Moment,
+}
+
 pub(super) struct OutboundEnd {
     pub slots: [Option<SpurSlot>; SPUR_SLOTS as usize],
+    /// Oldest first.
+    pub retired: VecDeque<Retired>,
     back: VecDeque<OutboundBack>,
     allowance: f64,
     allowance_at: Moment,
@@ -65,6 +87,50 @@ impl OutboundEnd {
         }
         self.allowance -= 1.0;
         true
+    }
+
+    /// Takes a spur that is up out of its slot, for its answers. Gives the one that has to go for it, if there were too many.
+    pub fn retire(&mut self, now: Moment, class: Class, slot: u8) -> Option<AssocId> {
+        let held = self.slots.get_mut(usize::from(slot))?;
+        let Some(SpurSlot {
+            key,
+            state: SpurState::Up(assoc),
+            ..
+        }) = held
+        else {
+            return None;
+        };
+        self.retired.push_back(Retired {
+            assoc: *assoc,
+            slot,
+            name: spur_name(key),
+            until: now.after_seconds(answers_within(class)),
+        });
+        *held = None;
+        (self.retired.len() > MAX_RETIRED)
+            .then(|| self.retired.pop_front())
+            .flatten()
+            .map(|oldest| oldest.assoc)
+    }
+
+    /// A retired spur whose time is over.
+    pub fn retired_over(&mut self, now: Moment) -> Option<AssocId> {
+        let over = self.retired.front().is_some_and(|first| first.until <= now);
+        over.then(|| self.retired.pop_front())
+            .flatten()
+            .map(|first| first.assoc)
+    }
+
+    /// Slot and name of the spur over this association, in its slot or retired.
+    pub fn spur_of(&self, assoc: AssocId) -> Option<(u8, SpurName)> {
+        let held = (0..).zip(&self.slots).find_map(|(slot, held)| {
+            let held = held.as_ref()?;
+            (held.state == SpurState::Up(assoc)).then(|| (slot, spur_name(&held.key)))
+        });
+        held.or_else(|| {
+            let retired = self.retired.iter().find(|retired| retired.assoc == assoc);
+            retired.map(|retired| (retired.slot, retired.name))
+        })
     }
 
     pub fn slot(&mut self, slot: u8) -> Option<&mut SpurSlot> {
@@ -125,6 +191,7 @@ impl End {
         let role = match channel {
             Channel::Outbound => Role::Outbound(Box::new(OutboundEnd {
                 slots: Default::default(),
+                retired: VecDeque::new(),
                 back: VecDeque::new(),
                 allowance: SPUR_BURST,
                 allowance_at: now,

@@ -92,7 +92,7 @@ impl Origin {
         rates: Rates,
         may_be_short: bool,
     ) -> Option<Origin> {
-        let target = path::length(base.nodes.max(base.links.len() + 1)).max(1);
+        let target = path::length_here(base);
         let at = base.new_circuit(assoc, Route::Origin(number))?;
         let asked = hop::Asked::new(guard.node, rates, &mut base.random);
         let block = hop::fill(asked.head(), &mut base.random);
@@ -129,6 +129,11 @@ impl Origin {
 
     pub fn rates(&self) -> Rates {
         self.rates
+    }
+
+    /// Hops it was to have when it was begun.
+    pub fn target(&self) -> usize {
+        self.target
     }
 
     pub fn hops(&self) -> usize {

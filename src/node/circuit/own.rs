@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::base::Base;
 use super::inbound::{Inbound, Tokens};
 use super::origin::{Origin, Progress};
-use super::path::{Pins, TINY};
+use super::path::{self, Pins, TINY};
 use super::pool::Pool;
 use super::spur::Spurs;
 use super::timers::Timer;
@@ -145,7 +145,9 @@ pub(super) struct Own {
     lives: Stream,
     ticks: u32,
     ever: BTreeSet<Duty>,
+    /// Failed attempts in a row, and how many of them got no further than the guard.
     failures: BTreeMap<Duty, u32>,
+    at_guard: BTreeMap<Duty, u32>,
     rebuilt: BTreeMap<Duty, u32>,
     wanted: Vec<SpurTarget>,
     outbox: BTreeMap<ContactTag, VecDeque<Box<[u8; PARCEL]>>>,
@@ -169,6 +171,7 @@ impl Own {
             ticks: 0,
             ever: BTreeSet::new(),
             failures: BTreeMap::new(),
+            at_guard: BTreeMap::new(),
             rebuilt: BTreeMap::new(),
             wanted: Vec::new(),
             outbox: BTreeMap::new(),
@@ -207,6 +210,13 @@ impl Own {
     pub fn clock_tick(&mut self, base: &mut Base, now: Now) {
         self.ticks = self.ticks.saturating_add(1);
         self.pins.refresh(base, now.at);
+        // A network that has grown since: the first nodes of one begin with circuits of one hop.
+        let wanted = path::length_here(base);
+        for circuit in self.circuits.values_mut() {
+            if circuit.serves() && circuit.age == Age::Serving && circuit.origin.target() < wanted {
+                circuit.age = Age::Expired;
+            }
+        }
         for duty in Duty::ALL {
             let has = |wanted: &dyn Fn(&Circuit) -> bool| {
                 self.circuits.values().any(|c| c.duty == duty && wanted(c))
@@ -234,10 +244,13 @@ impl Own {
 
     fn build(&mut self, base: &mut Base, now: Now, duty: Duty) {
         let failures = self.failures.get(&duty).copied().unwrap_or(0);
+        let at_guard = self.at_guard.get(&duty).copied().unwrap_or(0);
         let guard = match duty {
             Duty::Standby => self.pins.backup(base),
-            // The guard may have no room; both guards are pinned, so to take turns gives nothing away.
-            _ if failures % 4 >= 2 => self.pins.backup(base).or_else(|| self.pins.guard(base)),
+            // The guard may have no room, or nobody behind it; both guards are pinned, so to take turns gives nothing away.
+            _ if at_guard % 4 >= 2 || (failures - at_guard) % 6 >= 4 => {
+                self.pins.backup(base).or_else(|| self.pins.guard(base))
+            }
             Duty::Outbound | Duty::Inbound | Duty::Utility => self.pins.guard(base),
         };
         let Some(guard) = guard else { return };
@@ -303,6 +316,7 @@ impl Own {
             }
         } else {
             *self.failures.entry(duty).or_default() += 1;
+            *self.at_guard.entry(duty).or_default() += u32::from(circuit.origin.hops() == 0);
         }
         self.remove(base, now, number);
     }
@@ -374,6 +388,7 @@ impl Own {
             }
         }
         self.failures.remove(&circuit.duty);
+        self.at_guard.remove(&circuit.duty);
         self.changed(base, now);
     }
 
@@ -461,8 +476,8 @@ impl Own {
         };
         match &mut circuit.load {
             Load::Outbound(spurs) => match OutboundBack::decode(command) {
-                Ok(OutboundBack::Returned { slot, parcel }) => {
-                    if let Some(contact) = spurs.contact(slot) {
+                Ok(OutboundBack::Returned { slot, spur, parcel }) => {
+                    if let Some(contact) = spurs.contact(slot, &spur) {
                         base.person(PersonEvent::FromSpur { contact, parcel });
                     }
                 }

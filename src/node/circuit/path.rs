@@ -33,6 +33,11 @@ pub fn length(nodes: usize) -> usize {
     }
 }
 
+/// The same, by what this node knows now.
+pub(super) fn length_here(base: &Base) -> usize {
+    length(base.nodes.max(base.links.len() + 1)).max(1)
+}
+
 struct Pin {
     node: NodeId,
     gone_since: Option<Moment>,

@@ -418,6 +418,7 @@ impl Relays {
         if let Some(command) = command {
             self.reply(base, number, &command);
         }
+        self.close_retired(base, now.at, number);
     }
 
     /// A cell is due and missing in this direction: a random one goes instead, so that a gap does not travel through the circuit.
@@ -480,6 +481,7 @@ impl Relays {
         for slot in 0..SPUR_SLOTS {
             self.close_spur(base, number, slot);
         }
+        self.close_retired(base, Moment::NEVER, number);
         let Some(circuit) = self.circuits.remove(&number) else {
             return;
         };

@@ -13,7 +13,7 @@ use crate::crypto::keys::Ephemeral;
 use crate::crypto::random::Stream;
 use crate::node::person::{ContactTag, SpurTarget};
 use crate::wire::address::Address;
-use crate::wire::circuit::{OutboundForward, SPUR_SLOTS};
+use crate::wire::circuit::{OutboundForward, SPUR_SLOTS, SpurName, spur_name};
 use crate::wire::class::Class;
 use crate::wire::peer::Peer;
 use crate::wire::size::PARCEL;
@@ -37,6 +37,8 @@ const LAST_CALL_GAPS: f64 = 3.0;
 const OVERLAP_SECONDS: f64 = 8.0;
 /// No spur is shorter than its own opening.
 const SHORTEST_LIFE: f64 = 2.0;
+/// Spurs of a slot remembered for answers: the end keeps two of a slot at most.
+const BEFORE: usize = 2;
 /// Seconds without word from the end until it is told again, and how often.
 const AGAIN_SECONDS: f64 = 5.0;
 const TELLS: u8 = 4;
@@ -65,6 +67,8 @@ struct Slot {
     born: Moment,
     ends: Moment,
     spur: Option<Spur>,
+    /// The last of this slot that served a contact, newest first, for answers that come late.
+    before: Vec<(SpurName, ContactTag)>,
 }
 
 pub(super) struct Spurs {
@@ -84,6 +88,7 @@ impl Spurs {
             born: Moment(0),
             ends: Moment(0),
             spur: None,
+            before: Vec::new(),
         };
         Spurs {
             class,
@@ -143,6 +148,15 @@ impl Spurs {
                 Some((target.contact, sealer)),
             ))
         });
+        if let Some(Spur {
+            key,
+            contact: Some((tag, _)),
+            ..
+        }) = &slot.spur
+        {
+            slot.before.insert(0, (spur_name(key), *tag));
+            slot.before.truncate(BEFORE);
+        }
         slot.spur = real
             .or(random.map(|peer| (peer, None)))
             .map(|(target, contact)| Spur {
@@ -225,15 +239,18 @@ impl Spurs {
         })
     }
 
-    /// The contact that a spur's slot serves.
-    pub fn contact(&self, slot: u8) -> Option<ContactTag> {
-        self.slots
-            .get(usize::from(slot))?
-            .spur
-            .as_ref()?
-            .contact
-            .as_ref()
-            .map(|(tag, _)| *tag)
+    /// The contact that a slot's spur of this name serves, or served before the one that is there now.
+    pub fn contact(&self, slot: u8, name: &SpurName) -> Option<ContactTag> {
+        let held = self.slots.get(usize::from(slot))?;
+        match &held.spur {
+            Some(spur) if spur_name(&spur.key) == *name => {
+                spur.contact.as_ref().map(|(tag, _)| *tag)
+            }
+            _ => {
+                let before = held.before.iter().find(|(known, _)| known == name);
+                before.map(|(_, tag)| *tag)
+            }
+        }
     }
 
     /// The slot of this contact's spur that is up and was born last, because it shows what the contact wants to be shown now; none whose
@@ -391,7 +408,8 @@ mod tests {
             && at < Moment(0).after_seconds(20.0)
         {
             births.insert((spurs.birth(at, slot, &pool, &wanted), slot));
-            served.push(spurs.contact(slot).map(|contact| contact.0));
+            let held = spurs.slots[usize::from(slot)].spur.as_ref();
+            served.push(held.and_then(|spur| spur.contact.as_ref().map(|(tag, _)| tag.0)));
             moments.push(at);
         }
         let step = young_step(Class::Fast);

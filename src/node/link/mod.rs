@@ -62,10 +62,11 @@ pub type Cell = [u8; DATAGRAM];
 pub const CALLED_LINKS: usize = 6;
 /// Links others called.
 pub const ACCEPTED_LINKS: usize = 8;
-/// Spurs this node holds as the end of others' outbound circuits: eight circuits, where one is the mean.
-pub const CALLED_SPURS: usize = 32;
+/// Spurs this node holds as the end of others' outbound circuits: six circuits with as many spurs kept for answers, where one circuit is
+/// the mean.
+pub const CALLED_SPURS: usize = 48;
 /// Spurs others hold to this node; four are the mean.
-pub const ACCEPTED_SPURS: usize = 32;
+pub const ACCEPTED_SPURS: usize = 48;
 /// Contact sessions of each plane; the least recently used goes first.
 pub const CONTACTS: usize = 256;
 /// Associations whose caller has not yet proved itself; the oldest goes first.
