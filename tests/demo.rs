@@ -172,12 +172,6 @@ const SAY: &str = r#"code=$?; case $(stty -a) in *-icanon*|*" -echo "*) echo "li
 
 #[test]
 fn a_person_who_tries_the_demo_talks_to_echo_and_gets_the_terminal_back() {
-    if std::env::var_os("PARATOX_LONG").is_none() {
-        eprintln!(
-            "only with PARATOX_LONG=1: a whole network and a person in a terminal take minutes on a small machine"
-        );
-        return;
-    }
     // A shell with job control, as a person has it.
     let mut terminal = Terminal::run(r#"PS1='ready> ' exec sh -i"#);
     terminal.see("ready>");
@@ -187,8 +181,12 @@ fn a_person_who_tries_the_demo_talks_to_echo_and_gets_the_terminal_back() {
     terminal.wait("online in the status line", |row| {
         row.contains("paratox") && row.contains("online")
     });
-    // The contact accepts and greets through the network.
+    // Both contacts are reached and greet through the network; the conversation with the first is open.
+    terminal.see("session ready, way open");
     terminal.see("I am Echo.");
+    terminal.wait("Watcher's greeting as unread", |row| {
+        row.contains("Watcher") && row.contains("new")
+    });
 
     // The composer has the cursor from the start.
     terminal.press("Are we still on for Monday?\r");
@@ -196,20 +194,40 @@ fn a_person_who_tries_the_demo_talks_to_echo_and_gets_the_terminal_back() {
         row.contains("Are we still on") && row.contains("delivered")
     });
     assert!(
-        own.contains("fs") && !own.contains("NO-FS"),
-        "both words stand on its first row: {own:?}"
+        own.contains("⬢ fs"),
+        "forward secret stands beside delivered on its row: {own:?}"
     );
     let is_echo = |row: &str| row.contains("Echo") && row.contains("Are we still on");
     let echo = terminal.wait("the echo", is_echo);
-    assert!(echo.contains("fs"), "{echo:?}");
+    assert!(echo.contains("⬢ fs"), "{echo:?}");
 
-    // Help and network, and back.
-    terminal.press("\x1bOP");
-    terminal.see("Help");
+    // What protects a message: the newest, then the own one above it.
+    terminal.press("\x1bOR");
+    terminal.wait("details of the echo", |row| {
+        row.contains("Message details") && row.contains("Echo to")
+    });
+    terminal.press("\x1b[A");
+    terminal.wait("details of the own message", |row| {
+        row.contains("Message details") && row.contains("to Echo")
+    });
+    terminal.see("Which key, and why");
+    terminal.see("✓ delivered");
     terminal.press("\x1b");
     terminal.wait("the conversation again", is_echo);
+
+    // Network and help, and back.
     terminal.press("\x1bOS");
-    terminal.see("Network");
+    terminal.wait("the own circuits", |row| {
+        row.contains("outbound") && row.contains("ready")
+    });
+    terminal.press("\x1b");
+    terminal.wait("the conversation again", is_echo);
+    terminal.press("\x1bOP");
+    terminal.see("Type to filter");
+    terminal.press("quit");
+    terminal.wait("the key that ends it", |row| {
+        row.contains("Ctrl+Q") && row.contains("quit")
+    });
     terminal.press("\x1b");
     terminal.wait("the conversation again", is_echo);
 
@@ -242,10 +260,6 @@ fn a_person_who_tries_the_demo_talks_to_echo_and_gets_the_terminal_back() {
 
 #[test]
 fn a_signal_ends_the_demo_cleanly() {
-    if std::env::var_os("PARATOX_LONG").is_none() {
-        eprintln!("only with PARATOX_LONG=1: a whole network starts");
-        return;
-    }
     let mut terminal = Terminal::run(&format!(
         r#"sh -c 'echo $$ > /dev/tty; exec "$PARATOX" demo'; {SAY}"#
     ));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use loopback::{Network, befriend, wait};
+use loopback::{Network, meet, wait};
 use paratox::cli::demo;
 use paratox::crypto::id::NodeId;
 use paratox::crypto::keys::NodeKey;
@@ -194,10 +194,6 @@ fn junk(random: &mut Stream, inits: &[Cell], recorded: &[Cell]) -> Vec<u8> {
 
 #[test]
 fn a_node_answers_none_of_a_hundred_thousand_junk_datagrams_and_its_person_chats_on() {
-    if std::env::var_os("PARATOX_LONG").is_none() {
-        eprintln!("only with PARATOX_LONG=1: a whole network takes minutes");
-        return;
-    }
     let network = Network::start(RELAYS);
     let random = Stream::from_seed([42; 32]);
     let (socket, addr) = demo::loopback().expect("loopback");
@@ -212,9 +208,11 @@ fn a_node_answers_none_of_a_hundred_thousand_junk_datagrams_and_its_person_chats
         node,
         watch: watch.clone(),
     };
-    let mut bob = network.person_with("Bob", socket, watched);
-    let mut alice = network.person("Alice");
-    befriend(&mut alice, &mut bob);
+    let [alice, bob] = loopback::keys();
+    let (alice_id, bob_id) = (alice.id(), bob.id());
+    let mut bob = network.person_with("Bob", bob, &[(alice_id, "Alice")], socket, watched);
+    let mut alice = network.person_knowing("Alice", alice, &[(bob_id, "Bob")]);
+    meet(&mut alice, &mut bob);
 
     // The node does answer what deserves it: two real calls, which Eve has captured by that.
     let strangers: Vec<UdpSocket> = (0..STRANGERS).map(|_| stranger()).collect();

@@ -11,6 +11,7 @@ use paratox::cli::account::{self, Person};
 use paratox::cli::demo;
 use paratox::crypto::id::AccountId;
 use paratox::crypto::keys::AccountKey;
+use paratox::crypto::random::Stream;
 use paratox::messenger::view::{ChatEvent, Delivery};
 use paratox::messenger::{Command, Messenger, Reply};
 use paratox::net::client::Client;
@@ -64,36 +65,47 @@ impl Network {
 
     /// Two people who are contacts of each other, as after a request that was accepted earlier.
     pub fn acquainted(&self, names: [&str; 2]) -> [Someone; 2] {
-        let mut random = account::random("keys").expect("the system gives randomness");
-        let keys = [0, 1].map(|_| AccountKey::generate(&mut random));
-        let ids = [keys[0].id(), keys[1].id()];
-        let [first, second] = keys;
-        let make = |key, own: usize| {
-            let (runtime, other) = (self.runtime.handle(), 1 - own);
-            let knows = [(ids[other], names[other])];
-            let made = demo::person(runtime, self.clock, names[own], key, &knows, &self.entries);
-            let (client, id) = made.expect("starts");
-            Someone::new(client, id)
-        };
-        [make(first, 0), make(second, 1)]
+        let [first, second] = keys();
+        let (one, other) = (first.id(), second.id());
+        [
+            self.person_knowing(names[0], first, &[(other, names[1])]),
+            self.person_knowing(names[1], second, &[(one, names[0])]),
+        ]
     }
 
-    /// A person who knows nobody.
-    pub fn person(&self, name: &str) -> Someone {
-        let mut random = account::random("key").expect("the system gives randomness");
-        let key = AccountKey::generate(&mut random);
+    /// A person with this key, whose contacts these are already.
+    pub fn person_knowing(
+        &self,
+        name: &str,
+        key: AccountKey,
+        knows: &[(AccountId, &str)],
+    ) -> Someone {
         let runtime = self.runtime.handle();
-        let made = demo::person(runtime, self.clock, name, key, &[], &self.entries);
+        let made = demo::person(runtime, self.clock, name, key, knows, &self.entries);
         let (client, id) = made.expect("starts");
         Someone::new(client, id)
     }
 
+    /// A person who knows nobody.
+    pub fn person(&self, name: &str) -> Someone {
+        let [key, _] = keys();
+        self.person_knowing(name, key, &[])
+    }
+
     /// A person whose node the test made.
-    pub fn person_with<M: Machine>(&self, name: &str, socket: UdpSocket, node: M) -> Someone {
-        let random = |label| account::random(label).expect("the system gives randomness");
+    pub fn person_with<M: Machine>(
+        &self,
+        name: &str,
+        key: AccountKey,
+        knows: &[(AccountId, &str)],
+        socket: UdpSocket,
+        node: M,
+    ) -> Someone {
         let profile = Profile::throw_away(&mut random("profile")).expect("a profile");
-        let messenger = Messenger::create(profile, name, random("account"), self.clock.now())
-            .expect("an empty profile takes an account");
+        let now = self.clock.now();
+        let messenger =
+            Messenger::create_knowing(profile, key, name, knows, random("account"), now)
+                .expect("an empty profile takes an account");
         let id = messenger.id();
         let client = Client::start(
             self.runtime.handle(),
@@ -105,6 +117,16 @@ impl Network {
         );
         Someone::new(client.expect("threads"), id)
     }
+}
+
+fn random(label: &str) -> Stream {
+    account::random(label).expect("the system gives randomness")
+}
+
+/// Keys for two accounts.
+pub fn keys() -> [AccountKey; 2] {
+    let mut random = random("keys");
+    [0, 1].map(|_| AccountKey::generate(&mut random))
 }
 
 /// A person, and what she was told.
@@ -216,20 +238,4 @@ pub fn meet(a: &mut Someone, b: &mut Someone) {
     wait("the first messages", a, b, |a, b| {
         a.confirmed(ours).and(b.confirmed(theirs))
     });
-}
-
-/// `a` asks, `b` accepts; returns when a message each way has been confirmed.
-pub fn befriend(a: &mut Someone, b: &mut Someone) {
-    a.must(Command::Add {
-        id: b.id.to_string(),
-        name: "B".to_owned(),
-        text: "May I?".to_owned(),
-    });
-    wait("the request", a, b, |_, b| {
-        b.seen(|event| matches!(event, ChatEvent::Request(_)))
-    });
-    b.must(Command::Accept {
-        id: a.id.to_string(),
-    });
-    meet(a, b);
 }

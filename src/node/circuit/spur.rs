@@ -394,7 +394,7 @@ mod tests {
         let other = SpurTarget {
             contact: ContactTag(6),
             node: NodeKey::generate(&mut random).id(),
-            ..target.clone()
+            ..target
         };
         let wanted = [target, other];
         let mut births: BTreeSet<(Moment, u8)> = spurs
