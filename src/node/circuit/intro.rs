@@ -364,7 +364,7 @@ mod tests {
     fn strangers_get_twelve_at_once_and_then_one_in_fifteen_seconds() {
         let mut bench = Bench::new();
         let stranger = bench.spur(0, COOKIE);
-        let mut deliver = |bench: &mut Bench, fills: std::ops::Range<u8>| {
+        let deliver = |bench: &mut Bench, fills: std::ops::Range<u8>| {
             fills.for_each(|fill| bench.deliver(stranger, fill));
             std::iter::from_fn(|| bench.next(0.0)).collect::<Vec<u8>>()
         };
