@@ -275,6 +275,9 @@ fn read_receipt<P: Persistence>(
                 acknowledge(desk, contact, draft, after, up_to)?;
             }
         }
+        // In a session in which a receipt matched before, what their parcels said since then counts, too: this receipt was overtaken by one
+        // of those. A state that was rolled back speaks in a session of its own.
+        Standing::PeerLost if contact.talk.verified => {}
         Standing::PeerLost => after.peer_lost = true,
         Standing::Nonsense => {}
         Standing::WeLost { common } => {
