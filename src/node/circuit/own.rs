@@ -36,6 +36,9 @@ const FIRST_CLOCK_SECONDS: f64 = 0.4;
 const FIRST_TICKS: u32 = 150;
 /// Mean seconds from the first link to the first tick.
 const START_SECONDS: f64 = 0.2;
+/// A circuit that is shorter than the network now asks for is replaced when it is so old, one at a tick: in a network that starts all at
+/// once everybody's first circuits are short, and to build all of them twice in those seconds would take every guard's room.
+const OUTGROWN_SECONDS: f64 = 60.0;
 /// Mean life of a circuit in seconds, and its least.
 const LIFE_SECONDS: f64 = 7200.0;
 const SHORTEST_LIFE: f64 = 300.0;
@@ -212,10 +215,14 @@ impl Own {
         self.pins.refresh(base, now.at);
         // A network that has grown since: the first nodes of one begin with circuits of one hop.
         let wanted = path::length_here(base);
-        for circuit in self.circuits.values_mut() {
-            if circuit.serves() && circuit.age == Age::Serving && circuit.origin.target() < wanted {
-                circuit.age = Age::Expired;
-            }
+        let outgrown = self.circuits.values_mut().find(|circuit| {
+            circuit.serves()
+                && circuit.age == Age::Serving
+                && circuit.origin.target() < wanted
+                && circuit.origin.born.after_seconds(OUTGROWN_SECONDS) <= now.at
+        });
+        if let Some(circuit) = outgrown {
+            circuit.age = Age::Expired;
         }
         for duty in Duty::ALL {
             let has = |wanted: &dyn Fn(&Circuit) -> bool| {
