@@ -1,0 +1,101 @@
+//! What a person, the network screen and the simulator hear of the own circuits. It changes nothing but what was told before.
+
+use super::*;
+
+impl Own {
+    pub(super) fn tell_spurs(&mut self, base: &mut Base) {
+        let mut up = BTreeSet::new();
+        for circuit in self.circuits.values() {
+            if let Load::Outbound(spurs) = &circuit.load {
+                up.extend(spurs.up());
+            }
+        }
+        for contact in up.difference(&self.up) {
+            base.person(PersonEvent::SpurUp { contact: *contact });
+        }
+        for contact in self.up.difference(&up) {
+            for parcel in self.outbox.remove(contact).into_iter().flatten() {
+                let way = Way::Spur(*contact);
+                base.person(PersonEvent::NotSent { way, parcel });
+            }
+            base.person(PersonEvent::SpurDown { contact: *contact });
+        }
+        self.up = up;
+    }
+
+    pub(super) fn tell_points(&mut self, base: &mut Base) {
+        let mut points = Vec::new();
+        for duty in [Duty::Inbound, Duty::Standby] {
+            for circuit in self
+                .circuits
+                .values()
+                .filter(|c| c.duty == duty && c.age != Age::Retiring)
+            {
+                if let (
+                    Load::Inbound(Inbound {
+                        cookie,
+                        established: Some(cookie_key),
+                        ..
+                    }),
+                    Some(end),
+                ) = (&circuit.load, circuit.origin.end())
+                {
+                    points.push(IntroPoint {
+                        node: end.node,
+                        addr: end.addr,
+                        cookie_key: *cookie_key,
+                        cookie: *cookie,
+                    });
+                }
+            }
+        }
+        // Nothing to publish is no news: the old points are gone, and the next ones come soon.
+        if points != self.points {
+            self.points = points.clone();
+            base.person(PersonEvent::Intro { points });
+        }
+    }
+
+    pub(super) fn tell_utility(&mut self, base: &mut Base) {
+        while let Some(event) = self.utility.poll() {
+            base.person(event);
+        }
+    }
+
+    pub fn rows(&self, now: Moment) -> Vec<CircuitRow> {
+        self.circuits
+            .values()
+            .map(|circuit| CircuitRow {
+                role: circuit.duty.word(),
+                state: match (circuit.serves(), circuit.age) {
+                    (_, Age::Retiring) => "retiring",
+                    (true, _) => "ready",
+                    (false, _) => "building",
+                },
+                hops: circuit.origin.hops() as u8,
+                seconds: now.since(circuit.origin.born).as_secs(),
+                rebuilt: self.rebuilt.get(&circuit.duty).copied().unwrap_or(0),
+            })
+            .collect()
+    }
+
+    /// The path of each own circuit that serves, by role, for tests and the simulator.
+    pub fn paths(&self) -> Vec<(&'static str, Vec<Peer>)> {
+        self.circuits
+            .values()
+            .filter(|c| c.serves() && c.age != Age::Retiring)
+            .map(|c| (c.duty.word(), c.origin.path()))
+            .collect()
+    }
+
+    /// Whether the circuits that a chat needs are there: outbound, inbound and utility.
+    pub fn online(&self) -> bool {
+        [Duty::Outbound, Duty::Inbound, Duty::Utility]
+            .iter()
+            .all(|duty| {
+                self.circuits
+                    .values()
+                    .any(|c| c.duty == *duty && c.serves())
+            })
+    }
+}
