@@ -11,7 +11,7 @@ use super::inbound::{Inbound, Tokens};
 use super::origin::{Origin, Progress};
 use super::path::{self, Pins, TINY};
 use super::pool::Pool;
-use super::spur::Spurs;
+use super::spur::{Spurs, parcel};
 use super::timers::Timer;
 use super::utility::Utility;
 use crate::crypto::random::Stream;
@@ -20,16 +20,17 @@ use crate::node::person::{
     CircuitRow, ContactTag, IntroPoint, PersonEvent, ReplyHandle, SpurTarget, Way,
 };
 use crate::wire::address::Address;
-use crate::wire::circuit::{
-    Channel, InboundBack, OutboundBack, OutboundForward, Rates, UtilityBack, UtilityForward,
-};
+use crate::wire::circuit::{InboundBack, OutboundBack, UtilityBack, UtilityForward};
 use crate::wire::class::Class;
 use crate::wire::peer::Peer;
 use crate::wire::record::place;
 use crate::wire::size::{BLOCK, END, PARCEL};
 use crate::wire::time::{Moment, Now};
 
+mod duty;
 mod report;
+
+pub(super) use duty::Duty;
 
 /// Mean seconds between ticks of the circuit clock.
 const CLOCK_SECONDS: f64 = 10.0;
@@ -56,56 +57,6 @@ const SHORT_AFTER: u32 = 3;
 const MAX_WANTED: usize = 64;
 /// Parcels that wait for the outbound clock, by contact; one more is refused.
 const MAX_OUTBOX: usize = 16;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Duty {
-    Outbound,
-    Inbound,
-    Standby,
-    Utility,
-}
-
-impl Duty {
-    const ALL: [Duty; 4] = [Duty::Outbound, Duty::Inbound, Duty::Utility, Duty::Standby];
-
-    fn channel(self) -> Channel {
-        match self {
-            Duty::Outbound => Channel::Outbound,
-            Duty::Inbound | Duty::Standby => Channel::Inbound,
-            Duty::Utility => Channel::Utility,
-        }
-    }
-
-    /// Cells per second forward and back, in `normal`.
-    fn rates(self, factor: f64) -> Rates {
-        let (forward, back) = match self {
-            Duty::Outbound => (1.0, 0.5),
-            Duty::Inbound => (0.5, 1.0),
-            Duty::Standby => (0.1, 0.1),
-            // Each query asks for an answer: at equal rates the answers would queue without bound.
-            Duty::Utility => (0.5, 0.75),
-        };
-        Rates::new(forward * factor, back * factor)
-    }
-
-    /// Seconds a circuit is kept beside its successor.
-    fn overlap(self) -> f64 {
-        match self {
-            Duty::Outbound => 60.0,
-            Duty::Inbound | Duty::Standby => 300.0,
-            Duty::Utility => 20.0,
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Duty::Outbound => "outbound",
-            Duty::Inbound => "inbound",
-            Duty::Standby => "standby",
-            Duty::Utility => "utility",
-        }
-    }
-}
 
 enum Load {
     Outbound(Box<Spurs>),
@@ -626,25 +577,4 @@ impl Own {
 
 fn silence(origin: &Origin) -> f64 {
     SILENCE_SECONDS.max(SILENCE_GAPS / origin.rates().back_rate())
-}
-
-/// The next waiting parcel of a contact that has a spur on this circuit, contacts in turn.
-fn parcel(
-    now: Moment,
-    outbox: &mut BTreeMap<ContactTag, VecDeque<Box<[u8; PARCEL]>>>,
-    turn: &mut ContactTag,
-    spurs: &mut Spurs,
-) -> Option<OutboundForward> {
-    let up: BTreeSet<ContactTag> = spurs
-        .up()
-        .filter(|contact| spurs.takes(now, *contact))
-        .collect();
-    let waits = |contact: &ContactTag| outbox.get(contact).is_some_and(|queue| !queue.is_empty());
-    let contact = *up
-        .range(*turn..)
-        .find(|c| waits(c))
-        .or_else(|| up.iter().find(|c| waits(c)))?;
-    *turn = ContactTag(contact.0.wrapping_add(1));
-    let next = outbox.get_mut(&contact)?.pop_front()?;
-    spurs.deliver(now, contact, next)
 }

@@ -4,7 +4,7 @@
 //! that was drawn all the same. So when spurs come and go says nothing about whom they serve. Not here: the link itself, which the
 //! circuit's end holds (`relay`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::cookie::CookieSealer;
 use super::pool::Pool;
@@ -310,6 +310,27 @@ impl Spurs {
             None => OutboundForward::Dummy,
         }
     }
+}
+
+/// The next waiting parcel of a contact that has a spur on this circuit, contacts in turn.
+pub(super) fn parcel(
+    now: Moment,
+    outbox: &mut BTreeMap<ContactTag, VecDeque<Box<[u8; PARCEL]>>>,
+    turn: &mut ContactTag,
+    spurs: &mut Spurs,
+) -> Option<OutboundForward> {
+    let up: BTreeSet<ContactTag> = spurs
+        .up()
+        .filter(|contact| spurs.takes(now, *contact))
+        .collect();
+    let waits = |contact: &ContactTag| outbox.get(contact).is_some_and(|queue| !queue.is_empty());
+    let contact = *up
+        .range(*turn..)
+        .find(|c| waits(c))
+        .or_else(|| up.iter().find(|c| waits(c)))?;
+    *turn = ContactTag(contact.0.wrapping_add(1));
+    let next = outbox.get_mut(&contact)?.pop_front()?;
+    spurs.deliver(now, contact, next)
 }
 
 #[cfg(test)]
