@@ -68,6 +68,11 @@ pub enum Step {
 }
 
 impl Inbox {
+    /// So many parcels will never be shown: the conversation says so before its next message.
+    pub fn miss(&mut self, parcels: u32) {
+        self.missing = self.missing.saturating_add(parcels);
+    }
+
     pub fn new() -> Inbox {
         Inbox {
             received: 0,

@@ -57,13 +57,7 @@ fn take_unit<P>(desk: &Desk<P>, contact: &Contact, draft: &mut Draft, unit: Unit
                     }
                 }
             }
-            Err(_) => {
-                draft.inbox.missing = draft
-                    .inbox
-                    .missing
-                    .saturating_add(unit.gap)
-                    .saturating_add(1)
-            }
+            Err(_) => draft.inbox.miss(unit.gap.saturating_add(1)),
         },
         Kind::Request => match Request::decode(&unit.bytes) {
             Ok(request) => {
@@ -83,16 +77,10 @@ fn take_unit<P>(desk: &Desk<P>, contact: &Contact, draft: &mut Draft, unit: Unit
                     }
                 }
             }
-            Err(_) => {
-                draft.inbox.missing = draft
-                    .inbox
-                    .missing
-                    .saturating_add(unit.gap)
-                    .saturating_add(1)
-            }
+            Err(_) => draft.inbox.miss(unit.gap.saturating_add(1)),
         },
         Kind::Accept => {
-            draft.inbox.missing = draft.inbox.missing.saturating_add(unit.gap);
+            draft.inbox.miss(unit.gap);
             if draft.face.state == ContactState::Asked {
                 draft.face.state = ContactState::Accepted;
             }

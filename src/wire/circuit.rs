@@ -10,8 +10,10 @@ use crate::wire::codec::{Malformed, Reader};
 use crate::wire::size::{ADDRESS, BODY, COMMAND, END, END_DATA, NEIGHBOUR, PARCEL, POINT, SEALED};
 
 mod body;
+mod rates;
 
 pub use body::{CIRCUIT_CLOSED, SpurBody, closed, read_closed};
+pub use rates::Rates;
 
 /// What a CREATE block says; the rest of the 460 bytes is random. `mac 16 | iv 16 | T 33 masked | rates 4 masked`.
 pub const CREATE_HEAD: usize = 16 + 16 + POINT + 4;
@@ -46,54 +48,6 @@ const _: () = {
     assert!(POINT + CREATE_HEAD <= END_DATA);
     assert!(1 + POINT + ADDRESS + POINT <= END_DATA);
 };
-
-/// Steady cells per second of a circuit in hundredths, as CREATE names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rates {
-    /// From the origin to the end.
-    pub forward: u16,
-    /// From the end to the origin.
-    pub back: u16,
-}
-
-impl Rates {
-    /// The fastest circuit there is: 60 cells a second. Faster is nobody's class.
-    pub const MAX: u16 = 6000;
-
-    /// Rates in cells per second; below 0.01 counts as 0.01.
-    pub fn new(forward: f64, back: f64) -> Rates {
-        let hundredths =
-            |rate: f64| (rate * 100.0).round().clamp(1.0, f64::from(Rates::MAX)) as u16;
-        Rates {
-            forward: hundredths(forward),
-            back: hundredths(back),
-        }
-    }
-
-    pub fn forward_rate(self) -> f64 {
-        f64::from(self.forward) / 100.0
-    }
-
-    pub fn back_rate(self) -> f64 {
-        f64::from(self.back) / 100.0
-    }
-
-    pub fn encode(self) -> [u8; 4] {
-        let (f, b) = (self.forward.to_be_bytes(), self.back.to_be_bytes());
-        [f[0], f[1], b[0], b[1]]
-    }
-
-    pub fn decode(bytes: [u8; 4]) -> Result<Rates, Malformed> {
-        let forward = u16::from_be_bytes([bytes[0], bytes[1]]);
-        let back = u16::from_be_bytes([bytes[2], bytes[3]]);
-        let fits = |rate: u16| (1..=Rates::MAX).contains(&rate);
-        if fits(forward) && fits(back) {
-            Ok(Rates { forward, back })
-        } else {
-            Err(malformed("rates"))
-        }
-    }
-}
 
 /// What the last hop of a circuit is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
