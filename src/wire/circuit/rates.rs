@@ -1,5 +1,6 @@
 //! The rates that CREATE names.
 
+use super::command::malformed;
 use super::*;
 
 /// Steady cells per second of a circuit in hundredths, as CREATE names them.

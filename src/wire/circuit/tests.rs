@@ -1,3 +1,4 @@
+use super::command::malformed;
 use super::*;
 use crate::crypto::keys::{CookieKey, NodeKey};
 use crate::crypto::random::Stream;
