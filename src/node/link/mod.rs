@@ -8,15 +8,14 @@
 //! [`Links::next_timeout`] says when to come again. Not here: which nodes to link to, and what bodies mean.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::crypto::curve::Point;
-use crate::crypto::id::{EntryId, NodeId};
+use crate::crypto::id::NodeId;
 use crate::crypto::keys::{EntryKey, NodeKey};
 use crate::crypto::random::Stream;
-use crate::node::{Cause, Shaping};
+use crate::node::Shaping;
 use crate::wire::address::Address;
 use crate::wire::cell::CellKind;
 use crate::wire::certificate::LinkCertificate;
@@ -36,10 +35,13 @@ mod gate;
 mod handshake;
 mod keys;
 mod lanes;
+mod output;
+mod purpose;
 mod receive;
 mod schedule;
 mod shaped;
 mod table;
+mod target;
 #[cfg(test)]
 mod tests;
 mod ticks;
@@ -52,8 +54,11 @@ use dial::{Dial, Waiting};
 use gate::{Allowance, Gate};
 use handshake::Listening;
 pub use lanes::{DEPTH, Full, LANES, SPUR_DEPTH};
+pub use output::{BodyKind, DialFailure, DownReason, LinkInfo, LinkOutput, LinkState, Refusal};
+pub use purpose::Purpose;
 pub use schedule::LEAD;
 use table::{Addresses, Timers};
+pub use target::{DialKey, DialTarget};
 
 /// One datagram.
 pub type Cell = [u8; DATAGRAM];
@@ -90,250 +95,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// A contact session that nobody uses.
 const IDLE: Duration = Duration::from_secs(120);
 
-/// What an association is for. It travels in INIT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Purpose {
-    /// Shaped, long-lived, carries circuits.
-    Link,
-    /// Shaped, temporary, from a circuit's end to a chosen node.
-    Spur,
-    /// Unshaped, for the ring's own messages.
-    Contact,
-    /// Unshaped, for requests forwarded from the end of somebody's utility circuit. Apart from `Contact`, so that what others ask never decides
-    /// whether the ring's next message needs a handshake.
-    Errand,
-}
-
-impl Purpose {
-    fn code(self) -> u8 {
-        match self {
-            Purpose::Link => 1,
-            Purpose::Spur => 2,
-            Purpose::Contact => 3,
-            Purpose::Errand => 4,
-        }
-    }
-
-    /// Contact sessions of either plane: unshaped.
-    pub fn is_contact(self) -> bool {
-        matches!(self, Purpose::Contact | Purpose::Errand)
-    }
-
-    /// Why a call for it is made.
-    fn dial_cause(self) -> Cause {
-        match self {
-            Purpose::Link => Cause::Dial,
-            Purpose::Spur => Cause::Spur,
-            Purpose::Contact => Cause::Ring,
-            Purpose::Errand => Cause::Forward,
-        }
-    }
-
-    /// Why its cells are sent.
-    fn cause(self) -> Cause {
-        match self {
-            Purpose::Link => Cause::Shaped,
-            _ => self.dial_cause(),
-        }
-    }
-
-    fn from_code(code: u8) -> Option<Purpose> {
-        match code {
-            1 => Some(Purpose::Link),
-            2 => Some(Purpose::Spur),
-            3 => Some(Purpose::Contact),
-            4 => Some(Purpose::Errand),
-            _ => None,
-        }
-    }
-}
-
 /// Names a call and the association that comes of it; never used twice in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AssocId(pub u64);
-
-/// Under which key the other is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DialKey {
-    Node(NodeId),
-    /// Its answer says, and proves, which NodeId it has now.
-    Entry(EntryId, EntrySecret),
-}
-
-impl DialKey {
-    fn parts(&self) -> (Point, EntrySecret) {
-        match self {
-            DialKey::Node(node) => (*node.point(), EntrySecret::NONE),
-            DialKey::Entry(entry, secret) => (*entry.point(), *secret),
-        }
-    }
-}
-
-/// Whom to call, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DialTarget {
-    pub key: DialKey,
-    pub addr: SocketAddr,
-}
-
-impl From<Peer> for DialTarget {
-    fn from(peer: Peer) -> DialTarget {
-        DialTarget {
-            key: DialKey::Node(peer.node),
-            addr: peer.addr,
-        }
-    }
-}
-
-/// Why a call was answered with no.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// No place left.
-    Full,
-    /// It has a link into the caller's network already.
-    Network,
-    /// Of a later version.
-    Other,
-}
-
-impl Refusal {
-    fn code(self) -> u8 {
-        match self {
-            Refusal::Full => 1,
-            Refusal::Network => 2,
-            Refusal::Other => 255,
-        }
-    }
-
-    fn from_code(code: u8) -> Option<Refusal> {
-        match code {
-            0 => None,
-            1 => Some(Refusal::Full),
-            2 => Some(Refusal::Network),
-            _ => Some(Refusal::Other),
-        }
-    }
-}
-
-/// Why a call came to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DialFailure {
-    /// Silence: nobody there, a wrong key, a wrong clock.
-    NoAnswer,
-    Refused(Refusal),
-    /// Too many calls or associations of this node's own.
-    TooMany,
-    /// An address or key that is never called: this node itself, or one outside its reach.
-    NotAllowed,
-    /// There is a link to this node already.
-    Linked,
-}
-
-/// Why an association ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DownReason {
-    /// [`Links::close`].
-    Closed,
-    /// The other end said so.
-    ClosedByPeer,
-    /// Nothing came any more.
-    Silent,
-    /// A newer link with the same node.
-    Replaced,
-    /// Its keys were used up and could not be replaced.
-    KeysSpent,
-}
-
-/// What a body is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyKind {
-    Circuit,
-    /// Between the two ends of the link; the first byte is 0x40 or more.
-    Control,
-}
-
-#[derive(Debug)]
-pub enum LinkOutput {
-    /// Send at this moment, which lies up to [`LEAD`] ahead; if it is over, at once.
-    Transmit {
-        at: Moment,
-        to: SocketAddr,
-        cell: Box<Cell>,
-        /// Has no part in the cell: the simulator's tests compare worlds by it.
-        cause: Cause,
-    },
-    /// Of every link and spur, and of contact sessions that [`Links::dial`] asked for. `dialled`: this end called. `observed`: this node's address as the other end sees it, or claims to have reached it.
-    Up {
-        assoc: AssocId,
-        peer: Peer,
-        purpose: Purpose,
-        dialled: bool,
-        observed: Option<SocketAddr>,
-    },
-    /// Of an association that was up; nothing can be sent on it any more.
-    Down {
-        assoc: AssocId,
-        purpose: Purpose,
-        why: DownReason,
-    },
-    /// From a link or spur. Bodies arrive once, in any order.
-    Body {
-        assoc: AssocId,
-        kind: BodyKind,
-        body: [u8; BODY],
-    },
-    /// From a contact session; the NodeId is authentic.
-    Contact {
-        plane: Purpose,
-        peer: Peer,
-        body: [u8; BODY],
-    },
-    DialFailed {
-        assoc: AssocId,
-        target: DialTarget,
-        why: DialFailure,
-    },
-}
-
-/// For the network screen.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LinkInfo {
-    pub assoc: AssocId,
-    pub peer: Option<Peer>,
-    pub purpose: Purpose,
-    pub state: LinkState,
-    /// Since when it is up, or called.
-    pub since: Moment,
-    pub cells_in: u64,
-    pub cells_out: u64,
-    pub chaff_out: u64,
-    /// Bodies given up after all their sends.
-    pub bodies_lost: u64,
-    /// Share of our cells not acknowledged, 0 to 1.
-    pub loss: f64,
-    pub round_trip: Option<Duration>,
-    /// Cells per second and direction, now.
-    pub rate: f64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkState {
-    Dialling,
-    Up,
-    Suspect,
-    Draining,
-}
-
-impl LinkState {
-    pub fn word(self) -> &'static str {
-        match self {
-            LinkState::Dialling => "dialling",
-            LinkState::Up => "up",
-            LinkState::Suspect => "suspect",
-            LinkState::Draining => "draining",
-        }
-    }
-}
 
 pub struct LinkConfig {
     pub class: Class,
