@@ -20,7 +20,11 @@ mod timers;
 mod upkeep;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod ring_tests;
+#[cfg(test)]
+mod value_tests;
 #[cfg(test)]
 mod world;
 
