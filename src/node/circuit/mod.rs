@@ -31,6 +31,7 @@ mod channel;
 mod cookie;
 mod end;
 mod forward;
+mod guards;
 mod hop;
 mod inbound;
 mod intro;

@@ -7,9 +7,10 @@
 use std::collections::BTreeSet;
 
 use super::base::{Base, Route};
+use super::guards::Pins;
 use super::hop;
 use super::pace::{Pace, boost};
-use super::path::{self, Pins};
+use super::path;
 use super::pool::Pool;
 use super::timers::Timer;
 use crate::crypto::id::NodeId;

@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::base::Base;
+use super::guards::Pins;
 use super::inbound::{Inbound, Tokens};
 use super::origin::{Origin, Progress};
-use super::path::{self, Pins, TINY};
+use super::path::{self, TINY};
 use super::pool::Pool;
 use super::spur::{Spurs, parcel};
 use super::timers::Timer;
