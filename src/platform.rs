@@ -10,6 +10,12 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+/// What the system says when a socket is asked for of a family it does not have; `io::ErrorKind` has no name for it.
+#[cfg(unix)]
+pub const NO_SUCH_FAMILY: i32 = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+#[cfg(not(unix))]
+pub const NO_SUCH_FAMILY: i32 = 10047;
+
 /// Keeps secrets of the whole process from leaving it by the back door: no core dump, no reading of its memory by other programs of
 /// the same user, no file that others may read. To be called first in `main`.
 pub fn harden() -> io::Result<()> {

@@ -9,6 +9,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::platform;
+
 /// A bound socket on its way to the wire task; nobody else sends on it.
 pub type Bound = std::net::UdpSocket;
 
@@ -31,16 +33,8 @@ fn no_ipv6(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable
-    ) || error.raw_os_error() == Some(EAFNOSUPPORT)
+    ) || error.raw_os_error() == Some(platform::NO_SUCH_FAMILY)
 }
-
-/// "Address family not supported"; `io::ErrorKind` has no name for it.
-#[cfg(target_os = "linux")]
-const EAFNOSUPPORT: i32 = 97;
-#[cfg(all(unix, not(target_os = "linux")))]
-const EAFNOSUPPORT: i32 = 47;
-#[cfg(windows)]
-const EAFNOSUPPORT: i32 = 10047;
 
 fn open(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {
     let socket = Socket::new(
