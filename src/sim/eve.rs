@@ -51,25 +51,29 @@ impl Eve {
         self.hash.clone().finalize().into()
     }
 
-    /// Her records of one node's traffic that its own clocks decide: all it starts, and all that comes in over its shaped links. Answers to other
-    /// nodes' requests, and what those send it, are left out.
-    pub fn own_clocks_of(&self, node: u32) -> Vec<Sighting> {
-        let concerns = |s: &&Sighting| match s.cause {
-            Cause::Shaped => s.source == node || s.target == node,
-            Cause::Dial | Cause::Ring => s.source == node,
-            Cause::Spur | Cause::Response | Cause::Answer | Cause::Forward => false,
-        };
-        self.log.iter().filter(concerns).copied().collect()
+    /// Whether she kept every sighting there was.
+    pub fn is_whole(&self) -> bool {
+        self.log.len() as u64 == self.seen
     }
 
-    /// Datagrams that other people's business brought to or out of `node`: spurs that ended or began there, requests it forwarded.
-    pub fn foreign_business_of(&self, node: u32) -> usize {
-        self.log
-            .iter()
-            .filter(|s| {
-                (s.source == node || s.target == node)
-                    && matches!(s.cause, Cause::Spur | Cause::Forward)
-            })
-            .count()
+    /// Her records of what the nodes' own clocks decide: every datagram of a shaped link, of the ring and of calls for links. Answers to calls and
+    /// requests, and what the ends of circuits do for these, are left out.
+    pub fn clocks(&self) -> impl Iterator<Item = &Sighting> {
+        let own = |s: &&Sighting| match s.cause {
+            Cause::Shaped | Cause::Dial | Cause::Ring => true,
+            Cause::Spur | Cause::Response | Cause::Answer | Cause::Forward => false,
+        };
+        self.log.iter().filter(own)
+    }
+
+    /// The same of one node: all that comes and goes over its shaped links, and all else that it starts.
+    pub fn clocks_of(&self, node: u32) -> impl Iterator<Item = &Sighting> {
+        self.clocks()
+            .filter(move |s| s.source == node || s.cause == Cause::Shaped && s.target == node)
+    }
+
+    /// All that one node sent, for whatever reason.
+    pub fn sent_by(&self, node: u32) -> impl Iterator<Item = &Sighting> {
+        self.log.iter().filter(move |s| s.source == node)
     }
 }

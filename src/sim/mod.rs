@@ -4,6 +4,7 @@
 //! same seed gives the same run bit for bit. Not here: what the tests look for in it.
 
 pub mod eve;
+pub mod replay;
 pub mod talk;
 pub mod wires;
 pub mod world;

@@ -19,6 +19,7 @@ use crate::wire::ticket::{EntrySecret, Ticket};
 use crate::wire::time::{Moment, Now, UnixMs};
 
 use super::eve::{Eve, Sighting};
+use super::replay::Inputs;
 use super::wires::{WireConfig, Wires};
 
 /// Unix time at which every world begins: 2026-01-05 12:00:00 UTC, far from a change of day.
@@ -76,6 +77,8 @@ struct Inhabitant {
     wake: Moment,
     /// Cells of this node vanish at the sender (a fault that a test plays).
     mute: bool,
+    /// Kept for a replay, if one was asked for.
+    inputs: Option<Inputs>,
 }
 
 struct Person {
@@ -137,6 +140,7 @@ impl World {
                 person: None,
                 wake: Moment::NEVER,
                 mute: false,
+                inputs: None,
             });
             if index < config.entries {
                 let key = world.entry_key(index);
@@ -157,10 +161,25 @@ impl World {
     }
 
     pub fn now(&self) -> Now {
+        self.moment(self.now)
+    }
+
+    /// A moment as everybody in this world has it.
+    pub(super) fn moment(&self, at: Moment) -> Now {
         Now {
-            at: self.now,
-            unix: UnixMs(BEGINNING + self.now.0 / 1000),
+            at,
+            unix: UnixMs(BEGINNING + at.0 / 1000),
         }
+    }
+
+    /// Keeps what comes in at a node from its start on, for [`World::replay`].
+    pub fn record(&mut self, index: usize) {
+        self.inhabitants[index].inputs = Some(Inputs::default());
+    }
+
+    pub(super) fn recorded(&self, index: usize) -> &Inputs {
+        let inputs = self.inhabitants[index].inputs.as_ref();
+        inputs.expect("the test asked for it")
     }
 
     pub fn len(&self) -> usize {
@@ -178,6 +197,10 @@ impl World {
     /// Which node of this world a peer is.
     pub fn index_of(&self, peer: Peer) -> Option<usize> {
         self.by_addr.get(&peer.addr).map(|i| *i as usize)
+    }
+
+    pub(super) fn index_at(&self, addr: SocketAddr) -> Option<u32> {
+        self.by_addr.get(&addr).copied()
     }
 
     pub fn addr(&self, index: usize) -> SocketAddr {
@@ -324,7 +347,11 @@ impl World {
                 cell,
             } => {
                 let now = self.now();
-                if let Some(node) = &mut self.inhabitants[target as usize].node {
+                let inhabitant = &mut self.inhabitants[target as usize];
+                if let Some(node) = &mut inhabitant.node {
+                    if let Some(inputs) = &mut inhabitant.inputs {
+                        inputs.takes(now.at, source, &cell);
+                    }
                     node.handle_datagram(now, source, &cell[..]);
                     self.settle(target);
                 }
@@ -339,6 +366,9 @@ impl World {
                 if let Some(node) = &mut inhabitant.node
                     && node.next_timeout() <= now.at
                 {
+                    if let Some(inputs) = &mut inhabitant.inputs {
+                        inputs.wakes(now.at);
+                    }
                     node.handle_timeout(now);
                 }
                 if let Some(person) = &mut inhabitant.person
@@ -352,25 +382,31 @@ impl World {
     }
 
     fn start_node(&mut self, index: u32) {
-        let now = self.now();
-        let i = index as usize;
+        let now = self.now;
+        let node = self.make_node(index as usize, now);
+        let inhabitant = &mut self.inhabitants[index as usize];
+        inhabitant.node = Some(node);
+        if let Some(inputs) = &mut inhabitant.inputs {
+            inputs.starts(now);
+        }
+    }
+
+    /// The node of this place as it is born at `at`.
+    pub(super) fn make_node(&self, index: usize, at: Moment) -> Node {
         let config = NodeConfig {
             class: self.config.class,
             lan: false,
-            address: Some(self.inhabitants[i].addr),
+            address: Some(self.inhabitants[index].addr),
             // The first node founds the ring; the others know the entry nodes that started before them.
-            entries: self.tickets.iter().take(i).cloned().collect(),
-            entry_key: (i < self.config.entries).then(|| (self.entry_key(i), EntrySecret::NONE)),
+            entries: self.tickets.iter().take(index).cloned().collect(),
+            entry_key: (index < self.config.entries)
+                .then(|| (self.entry_key(index), EntrySecret::NONE)),
             shaping: self.config.shaping,
         };
+        let context = [(index as u32).to_be_bytes(), (at.0 as u32).to_be_bytes()].concat();
         let mut seed = [0; 32];
-        self.root
-            .fork(
-                "node",
-                &[index.to_be_bytes(), (self.now.0 as u32).to_be_bytes()].concat(),
-            )
-            .fill(&mut seed);
-        self.inhabitants[i].node = Some(Node::new(config, seed, now));
+        self.root.fork("node", &context).fill(&mut seed);
+        Node::new(config, seed, self.moment(at))
     }
 
     /// Drains a node and its person until both are quiet, then books their next wake.

@@ -55,7 +55,10 @@ pub(super) struct Base {
     pub nodes: usize,
     pub routes: BTreeMap<(AssocId, u32), Route>,
     pub timers: Timers,
+    /// For what others' circuits need. Own circuits have a stream apart: what they draw would decide keys and numbers of others' otherwise, and
+    /// nothing that a node does for others may follow from its own circuits.
     pub random: Stream,
+    pub own_random: Stream,
     pub schedule: Stream,
     pub topology: Stream,
     out: VecDeque<CircuitOutput>,
@@ -77,6 +80,7 @@ impl Base {
             nodes: 1,
             routes: BTreeMap::new(),
             timers: Timers::default(),
+            own_random: streams.crypto.fork("own circuits", b""),
             random: streams.crypto,
             schedule: streams.schedule,
             topology: streams.topology,
@@ -86,7 +90,7 @@ impl Base {
         }
     }
 
-    /// A context that no other fork of this run has.
+    /// A context that no other fork of this run has, for own circuits.
     pub fn fork_context(&mut self) -> [u8; 8] {
         self.forks += 1;
         self.forks.to_be_bytes()
@@ -154,8 +158,12 @@ impl Base {
         if self.routes.range((assoc, 0)..=(assoc, u32::MAX)).count() >= MAX_ROUTES {
             return None;
         }
+        let random = match route {
+            Route::Origin(_) => &mut self.own_random,
+            Route::Prev(_) | Route::Next(_) => &mut self.random,
+        };
         loop {
-            let at = (assoc, self.random.u32() & !DIALLER | mine);
+            let at = (assoc, random.u32() & !DIALLER | mine);
             if let Entry::Vacant(free) = self.routes.entry(at) {
                 free.insert(route);
                 return Some(at);

@@ -95,8 +95,8 @@ impl Origin {
     ) -> Option<Origin> {
         let target = path::length_here(base);
         let at = base.new_circuit(assoc, Route::Origin(number))?;
-        let asked = hop::Asked::new(guard.node, rates, &mut base.random);
-        let block = hop::fill(asked.head(), &mut base.random);
+        let asked = hop::Asked::new(guard.node, rates, &mut base.own_random);
+        let block = hop::fill(asked.head(), &mut base.own_random);
         base.send(at, &block);
         let context = base.fork_context();
         let choice = base.topology.fork("path", &context);
@@ -307,7 +307,7 @@ impl Origin {
     }
 
     fn extend(&mut self, base: &mut Base, now: Now, to: Peer) -> Progress {
-        let asked = hop::Asked::new(to.node, self.rates, &mut base.random);
+        let asked = hop::Asked::new(to.node, self.rates, &mut base.own_random);
         let command = BuildForward::Extend {
             node: to.node,
             create: Box::new(*asked.head()),

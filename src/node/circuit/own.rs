@@ -136,10 +136,10 @@ impl Own {
             up: BTreeSet::new(),
             points: Vec::new(),
             tokens: Tokens::none(),
-            filling: base.random.fork("tokens", b""),
+            filling: base.own_random.fork("tokens", b""),
             utility: Utility::new(
                 base.topology.fork("cover", b""),
-                base.random.fork("queries", b""),
+                base.own_random.fork("queries", b""),
             ),
         }
     }
@@ -244,15 +244,15 @@ impl Own {
         let load = match duty {
             Duty::Outbound => {
                 let clock = base.schedule.fork("spurs", &context);
-                let crypto = base.random.fork("spurs", &context);
+                let crypto = base.own_random.fork("spurs", &context);
                 Load::Outbound(Box::new(Spurs::new(base.class, &clock, crypto)))
             }
-            Duty::Inbound | Duty::Standby => {
-                Load::Inbound(Inbound::new(base.random.fork("cookie", &context).bytes()))
-            }
+            Duty::Inbound | Duty::Standby => Load::Inbound(Inbound::new(
+                base.own_random.fork("cookie", &context).bytes(),
+            )),
             Duty::Utility => Load::Utility,
         };
-        let chaff = base.random.fork("chaff", &context);
+        let chaff = base.own_random.fork("chaff", &context);
         self.circuits.insert(
             number,
             Circuit {

@@ -326,8 +326,7 @@ impl Relays {
                     return;
                 }
                 if circuit.end.is_none() {
-                    let context = base.fork_context();
-                    let clock = base.schedule.fork("end", &context);
+                    let clock = base.schedule.fork("end", &number.to_be_bytes());
                     let pace = Pace::new(clock, circuit.rates.back_rate(), boost(channel), now.at);
                     base.timers.set(Timer::EndTick(number), pace.next());
                     circuit.end = Some(End::new(channel, pace, now.at));
