@@ -176,7 +176,7 @@ fn opened_by(stores: &mut [&mut Memory], parcels: &[[u8; 400]]) -> (usize, usize
                         for parcel in parcels {
                             let context = [&name[..], &parcel[..12]].concat();
                             let body = message.derive("ratchet body", &context);
-                            let key = OneTimeKey::from(Key::from_bytes(*body.to_bytes()));
+                            let key = OneTimeKey::from(Key::from_bytes(&body.to_bytes()));
                             by_key +=
                                 usize::from(key.open(&parcel[..HEADER], &parcel[HEADER..]).is_ok());
                         }

@@ -494,7 +494,7 @@ fn hctr2_gives_the_known_ciphertexts_and_back() {
             let at = format!("{} vector {}", path.display(), v.id);
             let (plain, encrypted) = (bytes(&v.plaintext), bytes(&v.ciphertext));
             assert_eq!(plain.len(), encrypted.len(), "{at}");
-            let cipher = Hctr2::new(&Key::from_bytes(array(&v.key)));
+            let cipher = Hctr2::new(&Key::from_bytes(&array(&v.key)));
             let tweak = cipher.tweak(&bytes(&v.tweak), plain.len());
             let mut message = plain.clone();
             cipher.encrypt(&tweak, &mut message);

@@ -10,7 +10,7 @@ use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::Rejected;
 use super::labels;
@@ -27,32 +27,54 @@ pub const SEAL_LIMIT: u64 = 1 << 23;
 #[error("this key has sealed all it may seal")]
 pub struct Spent;
 
-/// 32 secret bytes.
-pub struct Key(Zeroizing<[u8; 32]>);
+/// 32 secret bytes. Boxed: a value that moves leaves its bytes behind where it was, and nobody erases those.
+pub struct Key(Box<Zeroizing<[u8; 32]>>);
 
 impl Key {
-    pub fn random(random: &mut Stream) -> Key {
-        Key::from_bytes(random.bytes())
+    fn zeros() -> Key {
+        Key(Box::new(Zeroizing::new([0; 32])))
     }
 
-    pub fn from_bytes(bytes: [u8; 32]) -> Key {
-        Key(Zeroizing::new(bytes))
+    pub fn random(random: &mut Stream) -> Key {
+        let mut key = Key::zeros();
+        random.fill(key.0.as_mut_slice());
+        key
+    }
+
+    /// A copy; erasing `bytes` is the caller's.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Key {
+        let mut key = Key::zeros();
+        key.0.copy_from_slice(bytes);
+        key
     }
 
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
-        self.0.clone()
+        Zeroizing::clone(&self.0)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// For a ratchet that works on a copy of its state. Not `Clone`: whoever copies a key should have to say so.
     pub(super) fn copy(&self) -> Key {
-        Key(self.0.clone())
+        Key::from_bytes(self.bytes())
+    }
+
+    /// HKDF-Extract (RFC 5869).
+    pub(super) fn extract(salt: &[u8], ikm: &[u8]) -> Key {
+        let (mut secret, _) = Hkdf::<Sha256>::extract(Some(salt), ikm);
+        let mut key = Key::zeros();
+        key.0.copy_from_slice(&secret);
+        secret.as_mut_slice().zeroize();
+        key
     }
 
     /// A key for one purpose: HKDF-Expand (RFC 5869) with label and context, each behind its length, as info.
     pub fn derive(&self, label: &str, context: &[u8]) -> Key {
-        let mut out = Zeroizing::new([0; 32]);
-        self.derive_into(label, context, out.as_mut_slice());
-        Key(out)
+        let mut key = Key::zeros();
+        self.derive_into(label, context, key.0.as_mut_slice());
+        key
     }
 
     /// Like [`Key::derive`], for up to 255 x 32 bytes.
@@ -69,18 +91,18 @@ impl Key {
             &lengths[1],
             context,
         ];
-        Hkdf::<Sha256>::from_prk(self.0.as_slice())
+        Hkdf::<Sha256>::from_prk(self.bytes())
             .expect("32 bytes are a pseudo-random key of SHA-256")
             .expand_multi_info(&info, out)
             .expect("callers ask for less than 255 blocks");
     }
 
     pub(super) fn gcm(&self) -> Aes256Gcm {
-        Aes256Gcm::new_from_slice(self.0.as_slice()).expect("the key has 32 bytes")
+        Aes256Gcm::new_from_slice(self.bytes()).expect("the key has 32 bytes")
     }
 
     pub(super) fn aes(&self) -> Aes256 {
-        Aes256::new_from_slice(self.0.as_slice()).expect("the key has 32 bytes")
+        Aes256::new_from_slice(self.bytes()).expect("the key has 32 bytes")
     }
 }
 
@@ -153,9 +175,9 @@ impl OneTimeKey {
 }
 
 /// HMAC-SHA-256 over the parts as they stand one after the other, first 16 bytes.
-pub fn mac16(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
-    let mut mac =
-        <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of every length");
+pub fn mac16(key: &Key, parts: &[&[u8]]) -> [u8; 16] {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key.bytes())
+        .expect("HMAC takes keys of every length");
     for part in parts {
         mac.update(part);
     }
@@ -165,9 +187,9 @@ pub fn mac16(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
         .expect("SHA-256 gives 32 bytes")
 }
 
-/// Comparison in constant time; false if the length is not 16.
-pub fn mac16_eq(mac: &[u8; 16], claimed: &[u8]) -> bool {
-    mac.as_slice().ct_eq(claimed).into()
+/// Comparison of a MAC, a tag or a confirmation, in constant time; false if the lengths differ.
+pub fn mac_eq(mac: &[u8], claimed: &[u8]) -> bool {
+    mac.ct_eq(claimed).into()
 }
 
 /// XORs 33 bytes with AES-256-CTR (SP 800-38A) under `key` from counter block `iv`: hides that they are a point. Its own inverse.
@@ -204,16 +226,7 @@ pub fn hash(parts: &[&[u8]]) -> [u8; 32] {
 
 /// HKDF-SHA-256 (RFC 5869): extract with `salt`, then [`Key::derive`] for `label`.
 pub fn hkdf(salt: &[u8], ikm: &[u8], label: &str) -> Key {
-    let (mut secret, _) = Hkdf::<Sha256>::extract(Some(salt), ikm);
-    let key = Key::from_bytes(
-        secret
-            .as_slice()
-            .try_into()
-            .expect("SHA-256 gives 32 bytes"),
-    )
-    .derive(label, b"");
-    zeroize::Zeroize::zeroize(secret.as_mut_slice());
-    key
+    Key::extract(salt, ikm).derive(label, b"")
 }
 
 #[cfg(test)]
@@ -225,9 +238,9 @@ mod tests {
         let mut random = Stream::from_seed([1; 32]);
         let key: [u8; 32] = random.bytes();
         let mut sealed = b"hello".to_vec();
-        OneTimeKey::from(Key::from_bytes(key)).seal(b"aad", &mut sealed);
+        OneTimeKey::from(Key::from_bytes(&key)).seal(b"aad", &mut sealed);
         let open =
-            |aad: &[u8], bytes: &[u8]| OneTimeKey::from(Key::from_bytes(key)).open(aad, bytes);
+            |aad: &[u8], bytes: &[u8]| OneTimeKey::from(Key::from_bytes(&key)).open(aad, bytes);
         assert_eq!(open(b"aad", &sealed).unwrap().as_slice(), b"hello");
         assert!(
             open(b"aae", &sealed).is_err()
@@ -249,7 +262,7 @@ mod tests {
         let iv = hex::decode("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff").unwrap();
         let mut bytes = hex::decode("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710").unwrap();
         mask(
-            &Key::from_bytes(key.try_into().unwrap()),
+            &Key::from_bytes(&key.try_into().unwrap()),
             &iv.try_into().unwrap(),
             &mut bytes,
         );
@@ -264,15 +277,18 @@ mod tests {
     fn the_short_mac_is_the_head_of_hmac() {
         let mut key = [0; 32];
         key[..4].copy_from_slice(b"Jefe");
-        let mac = mac16(&key, &[b"what do ya want ", b"for nothing?"]);
+        let mac = mac16(
+            &Key::from_bytes(&key),
+            &[b"what do ya want ", b"for nothing?"],
+        );
         assert_eq!(hex::encode(mac), "5bdcc146bf60754e6a042426089575c7");
-        assert!(mac16_eq(&mac, &mac) && !mac16_eq(&mac, &mac[..15]) && !mac16_eq(&mac, &[0; 16]));
+        assert!(mac_eq(&mac, &mac) && !mac_eq(&mac, &mac[..15]) && !mac_eq(&mac, &[0; 16]));
     }
 
     #[test]
     fn hashes_and_derived_keys_know_where_a_part_ends() {
         assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"a", b"bc"]));
-        let key = Key::from_bytes([1; 32]);
+        let key = Key::from_bytes(&[1; 32]);
         assert_ne!(
             key.derive("ab", b"c").to_bytes(),
             key.derive("a", b"bc").to_bytes()

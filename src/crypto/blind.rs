@@ -11,9 +11,7 @@ use zeroize::Zeroizing;
 
 use super::curve::{BadPoint, Point};
 use super::id::AccountId;
-use super::keys::{
-    AccountKey, Signature, Static, public_of, random_secret, sealed::Secret, sign, verify,
-};
+use super::keys::{AccountKey, Secret, Signature, Static, sealed::HasSecret, sign, verify};
 use super::labels;
 use super::random::Stream;
 
@@ -45,7 +43,7 @@ fn factor(account: &Point, period: u32, purpose: Purpose) -> Scalar {
 
 /// Signs for one account, period and purpose.
 pub struct BlindedSigner {
-    secret: p256::SecretKey,
+    secret: Secret,
     public: Point,
 }
 
@@ -56,15 +54,12 @@ pub struct BlindedId(Point);
 impl AccountKey {
     /// `period` counts days.
     pub fn blind(&self, period: u32, purpose: Purpose) -> BlindedSigner {
-        let own = Zeroizing::new(*self.secret().to_nonzero_scalar());
-        let blinded = Zeroizing::new(factor(self.public_point(), period, purpose) * *own);
+        let own = self.secret().scalar();
+        let blinded = Zeroizing::new(factor(self.public_point(), period, purpose) * **own);
         let bytes = Zeroizing::new(blinded.to_bytes());
-        let secret = p256::SecretKey::from_slice(&bytes)
+        let secret = Secret::from_slice(&bytes)
             .expect("a product of two scalars that are not zero is not zero");
-        BlindedSigner {
-            public: public_of(&secret),
-            secret,
-        }
+        BlindedSigner::new(secret)
     }
 }
 
@@ -82,9 +77,12 @@ impl AccountId {
 impl BlindedSigner {
     /// A signer of nobody, for cover publications.
     pub fn throwaway(random: &mut Stream) -> BlindedSigner {
-        let secret = random_secret(random);
+        BlindedSigner::new(Secret::random(random))
+    }
+
+    fn new(secret: Secret) -> BlindedSigner {
         BlindedSigner {
-            public: public_of(&secret),
+            public: secret.public(),
             secret,
         }
     }
@@ -174,7 +172,8 @@ mod tests {
         // The same algebra on raw digests works, which is why no digest can be passed in.
         use p256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
         let digest = [3; 32];
-        let raw: p256::ecdsa::Signature = p256::ecdsa::SigningKey::from(&one.secret)
+        let secret = p256::SecretKey::from_slice(one.secret.bytes().as_slice()).unwrap();
+        let raw: p256::ecdsa::Signature = p256::ecdsa::SigningKey::from(&secret)
             .sign_prehash(&digest)
             .unwrap();
         let (r, s) = raw.split_scalars();

@@ -34,14 +34,14 @@ impl Hctr2 {
     pub fn new(key: &Key) -> Hctr2 {
         let aes = key.aes();
         let constant = |n: u128| {
-            let mut block = Block::from(n.to_le_bytes());
+            let mut block = Zeroizing::new(Block::from(n.to_le_bytes()));
             aes.encrypt_block(&mut block);
             block
         };
         let (hash_key, whitening) = (constant(0), constant(1));
         Hctr2 {
             hash: Polyval::new(&hash_key),
-            whitening: Zeroizing::new(u128::from_le_bytes(whitening.into())),
+            whitening: Zeroizing::new(u128::from_le_bytes((*whitening).into())),
             aes,
         }
     }
@@ -124,7 +124,7 @@ mod tests {
     use crate::crypto::random::Stream;
 
     fn both_ways(key: [u8; 32], tweak: &[u8], message: &[u8]) -> Vec<u8> {
-        let cipher = Hctr2::new(&Key::from_bytes(key));
+        let cipher = Hctr2::new(&Key::from_bytes(&key));
         let tweak = cipher.tweak(tweak, message.len());
         let mut bytes = message.to_vec();
         cipher.encrypt(&tweak, &mut bytes);

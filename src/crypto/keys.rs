@@ -35,39 +35,68 @@ impl Domain {
 pub struct Signature(pub [u8; 64]);
 
 /// A secret key that stays: the static half of an agreement. Sealed: only the key types of this module are static keys.
-pub trait Static: sealed::Secret {
+pub trait Static: sealed::HasSecret {
     fn public_point(&self) -> &Point;
 }
 
 pub(super) mod sealed {
-    pub trait Secret {
-        fn secret(&self) -> &p256::SecretKey;
-    }
-}
+    use zeroize::Zeroizing;
 
-/// A uniformly random scalar from 1 to n-1, by rejection (one draw in 2^32 is thrown away).
-pub(super) fn random_secret(random: &mut Stream) -> p256::SecretKey {
-    loop {
-        let bytes = Zeroizing::new(random.bytes::<32>());
-        if let Ok(secret) = p256::SecretKey::from_slice(bytes.as_slice()) {
-            return secret;
+    use super::{Point, Rejected, Stream};
+
+    /// A secret scalar from 1 to n-1. Boxed: a value that moves leaves its bytes behind where it was, and nobody erases those.
+    pub struct Secret(Box<p256::SecretKey>);
+
+    pub trait HasSecret {
+        fn secret(&self) -> &Secret;
+    }
+
+    impl Secret {
+        /// Uniform, by rejection (one draw in 2^32 is thrown away).
+        pub(in crate::crypto) fn random(random: &mut Stream) -> Secret {
+            let mut bytes = Zeroizing::new([0; 32]);
+            loop {
+                random.fill(bytes.as_mut_slice());
+                if let Ok(secret) = Secret::from_slice(bytes.as_slice()) {
+                    return secret;
+                }
+            }
+        }
+
+        /// 32 bytes; `p256` would fill shorter ones up. Refuses 0 and everything from the group order on.
+        pub(in crate::crypto) fn from_slice(bytes: &[u8]) -> Result<Secret, Rejected> {
+            let bytes: &[u8; 32] = bytes.try_into().map_err(|_| Rejected)?;
+            let secret = p256::SecretKey::from_slice(bytes).map_err(|_| Rejected)?;
+            Ok(Secret(Box::new(secret)))
+        }
+
+        pub(in crate::crypto) fn public(&self) -> Point {
+            Point::from_affine(*self.0.public_key().as_affine())
+                .expect("a public key is never the identity")
+        }
+
+        pub(in crate::crypto) fn scalar(&self) -> Zeroizing<p256::NonZeroScalar> {
+            Zeroizing::new(self.0.to_nonzero_scalar())
+        }
+
+        pub(in crate::crypto) fn bytes(&self) -> Zeroizing<[u8; 32]> {
+            let scalar = Zeroizing::new(self.0.to_bytes());
+            let mut bytes = Zeroizing::new([0; 32]);
+            bytes.copy_from_slice(&scalar);
+            bytes
+        }
+
+        /// For a ratchet that works on a copy of its state.
+        pub(in crate::crypto) fn copy(&self) -> Secret {
+            Secret(self.0.clone())
+        }
+
+        pub(super) fn signing_key(&self) -> p256::ecdsa::SigningKey {
+            p256::ecdsa::SigningKey::from(&*self.0)
         }
     }
 }
-
-pub(super) fn public_of(secret: &p256::SecretKey) -> Point {
-    Point::from_affine(*secret.public_key().as_affine())
-        .expect("a public key is never the identity")
-}
-
-fn secret_bytes(secret: &p256::SecretKey) -> Zeroizing<[u8; 32]> {
-    Zeroizing::new(
-        Zeroizing::new(secret.to_bytes())
-            .as_slice()
-            .try_into()
-            .expect("a P-256 scalar has 32 bytes"),
-    )
-}
+pub(super) use sealed::Secret;
 
 /// Label and signer stand in front of the message, each with its length.
 fn signed_bytes(label: &str, signer: &Point, message: &[u8]) -> Vec<u8> {
@@ -81,14 +110,10 @@ fn signed_bytes(label: &str, signer: &Point, message: &[u8]) -> Vec<u8> {
 
 /// ECDSA with SHA-256 and the nonce of RFC 6979. The signer's key is in the digest, so a signature cannot be carried over to a
 /// related key.
-pub(super) fn sign(
-    secret: &p256::SecretKey,
-    public: &Point,
-    label: &str,
-    message: &[u8],
-) -> Signature {
-    let key = p256::ecdsa::SigningKey::from(secret);
-    let signature: p256::ecdsa::Signature = key.sign(&signed_bytes(label, public, message));
+pub(super) fn sign(secret: &Secret, public: &Point, label: &str, message: &[u8]) -> Signature {
+    let signature: p256::ecdsa::Signature = secret
+        .signing_key()
+        .sign(&signed_bytes(label, public, message));
     Signature(
         signature
             .to_bytes()
@@ -113,32 +138,32 @@ macro_rules! static_key {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         pub struct $name {
-            secret: p256::SecretKey,
+            secret: Secret,
             public: Point,
         }
 
         impl $name {
             pub fn generate(random: &mut Stream) -> $name {
-                $name::from_secret(random_secret(random))
+                $name::from_secret(Secret::random(random))
             }
 
             /// The secret scalar, 32 bytes big-endian, for the store.
             pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
-                secret_bytes(&self.secret)
+                self.secret.bytes()
             }
 
             /// Refuses 0 and everything from the group order on.
             pub fn from_bytes(bytes: &[u8; 32]) -> Result<$name, Rejected> {
-                p256::SecretKey::from_slice(bytes).map($name::from_secret).map_err(|_| Rejected)
+                Secret::from_slice(bytes).map($name::from_secret)
             }
 
-            fn from_secret(secret: p256::SecretKey) -> $name {
-                $name { public: public_of(&secret), secret }
+            fn from_secret(secret: Secret) -> $name {
+                $name { public: secret.public(), secret }
             }
         }
 
-        impl sealed::Secret for $name {
-            fn secret(&self) -> &p256::SecretKey {
+        impl sealed::HasSecret for $name {
+            fn secret(&self) -> &Secret {
                 &self.secret
             }
         }
@@ -208,45 +233,43 @@ impl CookieKey {
 /// let second = one_pass_to(&own, once, peer.public_point(), Transcript::new("doc"));
 /// ```
 pub struct Ephemeral {
-    secret: p256::SecretKey,
+    secret: Secret,
     public: Point,
 }
 
 impl Ephemeral {
     pub fn generate(random: &mut Stream) -> Ephemeral {
-        Ephemeral::from_secret(random_secret(random))
+        Ephemeral::from_secret(Secret::random(random))
     }
 
     pub fn public(&self) -> &Point {
         &self.public
     }
 
-    pub(super) fn secret(&self) -> &p256::SecretKey {
+    pub(super) fn secret(&self) -> &Secret {
         &self.secret
     }
 
     /// For state that outlives the program: a session that waits for its answer, a ratchet.
     pub(super) fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
-        secret_bytes(&self.secret)
+        self.secret.bytes()
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Ephemeral, Rejected> {
-        p256::SecretKey::from_slice(bytes)
-            .map(Ephemeral::from_secret)
-            .map_err(|_| Rejected)
+        Secret::from_slice(bytes).map(Ephemeral::from_secret)
     }
 
     /// For a ratchet that works on a copy of its state.
     pub(super) fn copy(&self) -> Ephemeral {
         Ephemeral {
-            secret: self.secret.clone(),
+            secret: self.secret.copy(),
             public: self.public,
         }
     }
 
-    fn from_secret(secret: p256::SecretKey) -> Ephemeral {
+    fn from_secret(secret: Secret) -> Ephemeral {
         Ephemeral {
-            public: public_of(&secret),
+            public: secret.public(),
             secret,
         }
     }
@@ -308,8 +331,11 @@ mod tests {
         );
         assert!(
             erased::<p256::SecretKey>()
+                && erased::<p256::ecdsa::SigningKey>()
                 && erased::<aes::Aes256>()
                 && erased::<aes_gcm::Aes256Gcm>()
+                && erased::<sha2::Sha256>()
+                && erased::<chacha20::ChaCha20Rng>()
         );
         assert!(
             std::mem::needs_drop::<polyval::Polyval>(),

@@ -4,17 +4,16 @@
 //! same value while they disagree about who the other is. Therefore pattern, roles, both static and both ephemeral keys go into
 //! the hash that salts every key, and a side proves by [`Agreed::confirm`] (or by a seal under such a key) that it saw the same.
 
-use hkdf::Hkdf;
+use p256::ProjectivePoint;
 use p256::elliptic_curve::ops::LinearCombination;
 use p256::elliptic_curve::point::AffineCoordinates;
-use p256::{ProjectivePoint, Scalar};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::Rejected;
-use super::aead::{Key, hkdf, mac16, mac16_eq};
+use super::aead::{Key, hkdf, mac_eq, mac16};
 use super::curve::Point;
-use super::keys::{Ephemeral, Static};
+use super::keys::{Ephemeral, Secret, Static};
 use super::labels;
 
 /// P-256, AES-256-GCM, SHA-256, MQV as standardised. Another number is another suite.
@@ -85,34 +84,26 @@ struct Parties<'a> {
 
 /// An agreed secret that only gives keys for named purposes.
 pub struct Agreed {
-    secret: Zeroizing<[u8; 32]>,
+    secret: Key,
     transcript: [u8; 32],
 }
 
 impl Agreed {
     fn extract(transcript: [u8; 32], shared: &[u8]) -> Agreed {
-        let (mut secret, _) = Hkdf::<Sha256>::extract(Some(&transcript), shared);
-        let agreed = Agreed {
-            secret: Zeroizing::new(
-                secret
-                    .as_slice()
-                    .try_into()
-                    .expect("SHA-256 gives 32 bytes"),
-            ),
+        Agreed {
+            secret: Key::extract(&transcript, shared),
             transcript,
-        };
-        zeroize::Zeroize::zeroize(secret.as_mut_slice());
-        agreed
+        }
     }
 
     /// The key for the purpose `label`.
     pub fn key(&self, label: &str) -> Key {
-        Key::from_bytes(*self.secret).derive(label, b"")
+        self.secret.derive(label, b"")
     }
 
     /// The same for this room: its labels never meet those of other rooms.
     pub(super) fn own_key(&self, label: &str) -> Key {
-        Key::from_bytes(*self.secret).derive(label, b"crypto")
+        self.secret.derive(label, b"crypto")
     }
 
     /// What `side` sends to prove that it has the same secret and saw the same transcript.
@@ -121,12 +112,12 @@ impl Agreed {
             Side::Initiator => (labels::CONFIRM_INITIATOR, b"i"),
             Side::Responder => (labels::CONFIRM_RESPONDER, b"r"),
         };
-        mac16(&self.own_key(label).to_bytes(), &[role, &self.transcript])
+        mac16(&self.own_key(label), &[role, &self.transcript])
     }
 
     /// Constant time.
     pub fn confirms(&self, side: Side, claimed: &[u8; 16]) -> bool {
-        mac16_eq(&self.confirm(side), claimed)
+        mac_eq(&self.confirm(side), claimed)
     }
 
     /// A secret that needs both, and a transcript that holds both.
@@ -135,8 +126,8 @@ impl Agreed {
         transcript.absorb(&self.transcript);
         transcript.absorb(&other.transcript);
         let mut both = Zeroizing::new([0; 64]);
-        both[..32].copy_from_slice(self.secret.as_slice());
-        both[32..].copy_from_slice(other.secret.as_slice());
+        both[..32].copy_from_slice(self.secret.bytes());
+        both[32..].copy_from_slice(other.secret.bytes());
         Agreed::extract(transcript.0.finalize().into(), both.as_slice())
     }
 
@@ -148,7 +139,7 @@ impl Agreed {
 
 /// One key pair: static or ephemeral, as the place in [`z`] says.
 struct Pair<'a> {
-    secret: &'a p256::SecretKey,
+    secret: &'a Secret,
     public: &'a Point,
 }
 
@@ -166,10 +157,6 @@ impl<'a> Pair<'a> {
             public: key.public(),
         }
     }
-
-    fn scalar(&self) -> Zeroizing<Scalar> {
-        Zeroizing::new(*self.secret.to_nonzero_scalar())
-    }
 }
 
 /// The MQV primitive. The cofactor of P-256 is 1, so there is no cofactor step; the points were validated when they were parsed.
@@ -182,13 +169,12 @@ fn z(
     peer: &Point,
     peer_ephemeral: &Point,
 ) -> Result<Zeroizing<[u8; 32]>, Rejected> {
-    let (d, e) = (own.scalar(), own_ephemeral.scalar());
-    let s = Zeroizing::new(*e + own_ephemeral.public.avf() * *d);
+    let (d, e) = (own.secret.scalar(), own_ephemeral.secret.scalar());
+    let part = Zeroizing::new(own_ephemeral.public.avf() * **d);
+    let s = Zeroizing::new(**e + *part);
     let t = Zeroizing::new(*s * peer_ephemeral.avf());
-    x_of(ProjectivePoint::lincomb(&[
-        (peer_ephemeral.projective(), *s),
-        (peer.projective(), *t),
-    ]))
+    let terms = Zeroizing::new([(peer_ephemeral.projective(), *s), (peer.projective(), *t)]);
+    x_of(ProjectivePoint::lincomb(&*terms))
 }
 
 fn x_of(point: ProjectivePoint) -> Result<Zeroizing<[u8; 32]>, Rejected> {
@@ -197,10 +183,10 @@ fn x_of(point: ProjectivePoint) -> Result<Zeroizing<[u8; 32]>, Rejected> {
     if bool::from(affine.is_identity()) {
         return Err(Rejected);
     }
-    let x = Zeroizing::new(affine.x());
-    Ok(Zeroizing::new(
-        x.as_slice().try_into().expect("a coordinate has 32 bytes"),
-    ))
+    let coordinate = Zeroizing::new(affine.x());
+    let mut x = Zeroizing::new([0; 32]);
+    x.copy_from_slice(&coordinate);
+    Ok(x)
 }
 
 /// Both sides give a static and an ephemeral key. Forward secret once both ephemerals are gone.
@@ -431,17 +417,13 @@ pub fn es_from(own: &impl Static, ephemeral: &Point, t: Transcript) -> Result<Ag
 
 /// ECDH (SP 800-56A r3, 5.7.1.2).
 fn dh(own: &Pair<'_>, peer: &Point) -> Result<Zeroizing<[u8; 32]>, Rejected> {
-    x_of(peer.projective() * *own.scalar())
+    x_of(peer.projective() * **own.secret.scalar())
 }
 
 /// A ratchet's Diffie-Hellman between two ephemeral keys, extracted under the root key: HKDF-Extract(root, x).
 pub(super) fn ratchet_dh(root: &Key, own: &Ephemeral, peer: &Point) -> Result<Key, Rejected> {
     let shared = dh(&Pair::of_ephemeral(own), peer)?;
-    Ok(hkdf(
-        root.to_bytes().as_slice(),
-        shared.as_slice(),
-        labels::RATCHET_ROOT,
-    ))
+    Ok(hkdf(root.bytes(), shared.as_slice(), labels::RATCHET_ROOT))
 }
 
 /// The door for published test vectors: the primitive on raw scalars. Nothing in the program goes through it.

@@ -5,6 +5,7 @@
 
 use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::AeadInOut;
+use zeroize::Zeroizing;
 
 use super::Rejected;
 use super::aead::{Key, SEAL_LIMIT, Spent, TAG};
@@ -47,13 +48,13 @@ impl Layer {
 
 struct EndKey {
     cipher: Aes256Gcm,
-    iv: [u8; 12],
+    iv: Zeroizing<[u8; 12]>,
 }
 
 impl EndKey {
     fn new(secret: &Key) -> EndKey {
-        let mut iv = [0; 12];
-        secret.derive_into(labels::END_IV, b"", &mut iv);
+        let mut iv = Zeroizing::new([0; 12]);
+        secret.derive_into(labels::END_IV, b"", iv.as_mut_slice());
         EndKey {
             cipher: secret.derive(labels::END_KEY, b"").gcm(),
             iv,
@@ -61,7 +62,7 @@ impl EndKey {
     }
 
     fn nonce(&self, sequence: u64) -> [u8; 12] {
-        let mut nonce = self.iv;
+        let mut nonce = *self.iv;
         for (byte, n) in nonce[4..].iter_mut().zip(sequence.to_be_bytes()) {
             *byte ^= n;
         }

@@ -8,6 +8,7 @@ use aes::Aes256;
 use aes::cipher::BlockCipherEncrypt;
 use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::AeadInOut;
+use zeroize::Zeroizing;
 
 use super::Rejected;
 use super::aead::{Key, SEAL_LIMIT, Spent, TAG};
@@ -29,7 +30,7 @@ const EPOCH_BITS: u32 = 8;
 
 /// What stays the same in all epochs of one direction.
 struct Direction {
-    iv: [u8; 12],
+    iv: Zeroizing<[u8; 12]>,
     mask: Aes256,
 }
 
@@ -39,8 +40,8 @@ impl Direction {
             Side::Initiator => labels::PACKET_INITIATOR,
             Side::Responder => labels::PACKET_RESPONDER,
         });
-        let mut iv = [0; 12];
-        secret.derive_into(labels::PACKET_IV, b"", &mut iv);
+        let mut iv = Zeroizing::new([0; 12]);
+        secret.derive_into(labels::PACKET_IV, b"", iv.as_mut_slice());
         let direction = Direction {
             iv,
             mask: secret.derive(labels::PACKET_MASK, b"").aes(),
@@ -52,7 +53,7 @@ impl Direction {
     }
 
     fn nonce(&self, number: u64) -> [u8; 12] {
-        let mut nonce = self.iv;
+        let mut nonce = *self.iv;
         for (byte, n) in nonce[4..].iter_mut().zip(number.to_be_bytes()) {
             *byte ^= n;
         }

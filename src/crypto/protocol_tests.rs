@@ -113,7 +113,7 @@ fn keys_and_confirmations_of_an_agreement_are_what_the_protocol_says() {
         hmac(&key, &[b"r".as_slice(), &name].concat())[..16]
     );
     assert_eq!(
-        *Key::from_bytes(secret)
+        *Key::from_bytes(&secret)
             .derive("label", b"context")
             .to_bytes(),
         derive(&secret, "label", b"context")

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use zeroize::Zeroizing;
 
 use super::Rejected;
-use super::aead::{Key, NONCE, OneTimeKey, TAG, mac16_eq, open_random, seal_random};
+use super::aead::{Key, NONCE, OneTimeKey, TAG, mac_eq, open_random, seal_random};
 use super::curve::Point;
 use super::keys::Ephemeral;
 use super::labels;
@@ -103,7 +103,7 @@ fn body_key(
     context[16..].copy_from_slice(&header[..NONCE]);
     let mut commitment = [0; COMMITMENT];
     let derived = message.derive(labels::RATCHET_COMMITMENT, &context);
-    commitment.copy_from_slice(&derived.to_bytes()[..COMMITMENT]);
+    commitment.copy_from_slice(&derived.bytes()[..COMMITMENT]);
     let key = OneTimeKey::from(message.derive(labels::RATCHET_BODY, &context));
     (key, commitment)
 }
@@ -259,7 +259,7 @@ impl Ratchet {
         let (head, sealed) = parcel.split_at(HEADER + COMMITMENT);
         let (header, committed) = head.split_first_chunk::<HEADER>().ok_or(Rejected)?;
         let (key, commitment) = body_key(message, &self.name, header);
-        if !mac16_eq(&commitment, committed) {
+        if !mac_eq(&commitment, committed) {
             return Err(Rejected);
         }
         let plain = key.open(head, sealed)?;
@@ -450,22 +450,22 @@ impl Ratchet {
             &self.next_sending_header,
             &self.next_receiving_header,
         ] {
-            out.extend_from_slice(key.to_bytes().as_slice());
+            out.extend_from_slice(key.bytes());
         }
         if let Some(sending) = &self.sending {
-            out.extend_from_slice(sending.chain.to_bytes().as_slice());
-            out.extend_from_slice(sending.header.to_bytes().as_slice());
+            out.extend_from_slice(sending.chain.bytes());
+            out.extend_from_slice(sending.header.bytes());
             out.extend_from_slice(&sending.number.to_be_bytes());
         }
         if let Some(receiving) = &self.receiving {
-            out.extend_from_slice(receiving.chain.to_bytes().as_slice());
-            out.extend_from_slice(receiving.header.to_bytes().as_slice());
+            out.extend_from_slice(receiving.chain.bytes());
+            out.extend_from_slice(receiving.header.bytes());
             out.extend_from_slice(&receiving.number.to_be_bytes());
             put_skipped(&mut out, &receiving.skipped);
         }
         out.push(u8::try_from(self.old.len()).expect("64 old chains at most"));
         for chain in &self.old {
-            out.extend_from_slice(chain.header.to_bytes().as_slice());
+            out.extend_from_slice(chain.header.bytes());
             put_skipped(&mut out, &chain.skipped);
         }
         out
@@ -480,8 +480,8 @@ impl Ratchet {
         if flags & !(Ratchet::HAS_SENDING | Ratchet::HAS_RECEIVING) != 0 {
             return Err(Rejected);
         }
-        let name = input.take::<16>()?;
-        let own = Ephemeral::from_bytes(&input.take::<32>()?)?;
+        let name = *input.take::<16>()?;
+        let own = Ephemeral::from_bytes(input.take::<32>()?)?;
         let previous = input.number()?;
         let (root, next_sending_header, next_receiving_header) =
             (input.key()?, input.key()?, input.key()?);
@@ -539,25 +539,25 @@ fn put_skipped(out: &mut Vec<u8>, skipped: &BTreeMap<u32, Key>) {
     );
     for (number, key) in skipped {
         out.extend_from_slice(&number.to_be_bytes());
-        out.extend_from_slice(key.to_bytes().as_slice());
+        out.extend_from_slice(key.bytes());
     }
 }
 
 struct Input<'a>(&'a [u8]);
 
-impl Input<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Rejected> {
+impl<'a> Input<'a> {
+    fn take<const N: usize>(&mut self) -> Result<&'a [u8; N], Rejected> {
         let (head, rest) = self.0.split_first_chunk::<N>().ok_or(Rejected)?;
         self.0 = rest;
-        Ok(*head)
+        Ok(head)
     }
 
     fn byte(&mut self) -> Result<u8, Rejected> {
-        self.take::<1>().map(|[byte]| byte)
+        self.take::<1>().map(|[byte]| *byte)
     }
 
     fn number(&mut self) -> Result<u32, Rejected> {
-        self.take().map(u32::from_be_bytes)
+        self.take().map(|bytes| u32::from_be_bytes(*bytes))
     }
 
     fn key(&mut self) -> Result<Key, Rejected> {

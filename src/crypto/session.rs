@@ -143,7 +143,7 @@ impl SessionStart {
         bytes.push(SessionStart::VERSION);
         bytes.extend_from_slice(self.peer.bytes());
         bytes.extend_from_slice(self.ephemeral.to_bytes().as_slice());
-        bytes.extend_from_slice(self.mask.to_bytes().as_slice());
+        bytes.extend_from_slice(self.mask.bytes());
         bytes.extend_from_slice(&self.first);
         bytes
     }
@@ -153,12 +153,14 @@ impl SessionStart {
         if bytes[0] != SessionStart::VERSION {
             return Err(Rejected);
         }
-        let part = |at: usize| -> [u8; 32] { std::array::from_fn(|i| bytes[at + i]) };
+        let (rest, first) = bytes.split_last_chunk::<32>().ok_or(Rejected)?;
+        let (rest, mask) = rest.split_last_chunk::<32>().ok_or(Rejected)?;
+        let (peer, ephemeral) = rest[1..].split_at(Point::LEN);
         Ok(SessionStart {
-            peer: AccountId::decode(&bytes[1..34]).map_err(|_| Rejected)?,
-            ephemeral: Ephemeral::from_bytes(&bytes[34..66])?,
-            mask: Key::from_bytes(part(66)),
-            first: part(98),
+            peer: AccountId::decode(peer).map_err(|_| Rejected)?,
+            ephemeral: Ephemeral::from_bytes(ephemeral)?,
+            mask: Key::from_bytes(mask),
+            first: *first,
         })
     }
 }

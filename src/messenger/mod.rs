@@ -194,7 +194,9 @@ impl<P: Persistence> Messenger<P> {
             .map_err(|_| OpenError::BadKey)?;
         let key = AccountKey::from_bytes(&key).map_err(|_| OpenError::BadKey)?;
         // A restored copy must not draw the numbers again that it drew before: the moment of this start goes into the stream.
-        let random = random.fork("messenger", &now.unix.0.to_be_bytes());
+        let random = random
+            .fork("messenger", &now.unix.0.to_be_bytes())
+            .forgetful();
         let mut messenger = Messenger {
             desk: Desk::new(
                 store,

@@ -113,7 +113,7 @@ fn slot_key(passphrase: &[u8], salt: &[u8], cost: Cost) -> Result<OneTimeKey, ar
         salt,
         out.as_mut_slice(),
     )?;
-    Ok(OneTimeKey::from(Key::from_bytes(*out)))
+    Ok(OneTimeKey::from(Key::from_bytes(&out)))
 }
 
 /// The file for a new slot. `cost` must lie between [`Cost::LEAST`] and [`Cost::MOST`].

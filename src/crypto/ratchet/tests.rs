@@ -7,10 +7,10 @@ fn pair(seed: u8) -> (Ratchet, Ratchet, Stream) {
     let root: [u8; 32] = random.bytes();
     let key = Ephemeral::generate(&mut random);
     let initiator =
-        Ratchet::initiator(Key::from_bytes(root), [1; 16], key.public(), &mut random).unwrap();
+        Ratchet::initiator(Key::from_bytes(&root), [1; 16], key.public(), &mut random).unwrap();
     (
         initiator,
-        Ratchet::responder(Key::from_bytes(root), [1; 16], key),
+        Ratchet::responder(Key::from_bytes(&root), [1; 16], key),
         random,
     )
 }

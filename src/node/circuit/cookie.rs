@@ -4,10 +4,8 @@
 //! the mask's starting point: a synthetic nonce. So a block opens whatever was lost before it, looks random, cannot be put in front of
 //! another parcel and counts once. Not here: whose a credential is (`intro`).
 
-use zeroize::Zeroizing;
-
 use crate::crypto::Rejected;
-use crate::crypto::aead::{Key, mac16, mask33};
+use crate::crypto::aead::{Key, mac_eq, mac16, mask33};
 use crate::crypto::curve::Point;
 use crate::crypto::keys::{CookieKey, Ephemeral};
 use crate::crypto::mqv::{Agreed, Transcript, one_pass_anonymous_from, one_pass_anonymous_to};
@@ -20,14 +18,14 @@ const VERSION: u8 = 1;
 const WINDOW: u32 = 64;
 
 struct Keys {
-    tag: Zeroizing<[u8; 32]>,
+    tag: Key,
     mask: Key,
 }
 
 impl Keys {
     fn of(agreed: &Agreed) -> Keys {
         Keys {
-            tag: agreed.key("cookie tag").to_bytes(),
+            tag: agreed.key("cookie tag"),
             mask: agreed.key("cookie mask"),
         }
     }
@@ -121,8 +119,7 @@ impl CookieOpener {
         let mut inner = [0; COOKIE_BLOCK - TAG];
         inner.copy_from_slice(masked);
         self.keys.mask(tag, &mut inner);
-        // Chance finds an equal tag once in 2^96 blocks; the comparison tells nothing that a retry could use, for a refused block is answered by silence.
-        if self.keys.tag(&inner, parcel) != tag || inner[4] != VERSION {
+        if !mac_eq(&self.keys.tag(&inner, parcel), tag) || inner[4] != VERSION {
             return Err(Rejected);
         }
         let counter = u32::from_be_bytes([inner[0], inner[1], inner[2], inner[3]]);

@@ -4,7 +4,7 @@
 //! Nothing in a block looks like a point. Not here: when a hop is added (`origin`) and whether a relay takes it (`relay`).
 
 use crate::crypto::Rejected;
-use crate::crypto::aead::{Key, hkdf, mac16, mac16_eq, mask33};
+use crate::crypto::aead::{Key, hkdf, mac_eq, mac16, mask33};
 use crate::crypto::curve::Point;
 use crate::crypto::id::NodeId;
 use crate::crypto::keys::{Ephemeral, NodeKey};
@@ -46,7 +46,7 @@ impl Outer {
 
     /// Where the mask of the answer starts: it depends on the question, so no two answers share a mask.
     fn answer_iv(&self, head: &[u8; CREATE_HEAD]) -> [u8; 16] {
-        mac16(&self.mac.to_bytes(), &[b"created", head])
+        mac16(&self.mac, &[b"created", head])
     }
 }
 
@@ -76,7 +76,7 @@ impl Asked {
         head[16..32].copy_from_slice(&iv);
         head[32..65].copy_from_slice(&point);
         head[65..].copy_from_slice(&masked_rates);
-        let mac = mac16(&outer.mac.to_bytes(), &[&head[16..]]);
+        let mac = mac16(&outer.mac, &[&head[16..]]);
         head[..16].copy_from_slice(&mac);
         Asked {
             node,
@@ -113,10 +113,7 @@ impl Asked {
 
 /// Whether a block is a CREATE for this node. Cheap; no curve work.
 pub(super) fn is_create(own: &NodeId, head: &[u8; CREATE_HEAD]) -> bool {
-    mac16_eq(
-        &mac16(&Outer::of(own).mac.to_bytes(), &[&head[16..]]),
-        &head[..16],
-    )
+    mac_eq(&mac16(&Outer::of(own).mac, &[&head[16..]]), &head[..16])
 }
 
 /// What a CREATE asks for, before any curve work. Call after [`is_create`].

@@ -160,8 +160,8 @@ impl Circuits {
         cookie: CookieKey,
         streams: CircuitStreams,
     ) -> Circuits {
-        let base = Base::new(config.class, config.lan, key, streams);
-        let own = Own::new(&base);
+        let mut base = Base::new(config.class, config.lan, key, streams);
+        let own = Own::new(&mut base);
         let relays = Relays::new(&base, cookie);
         Circuits {
             base,

@@ -117,7 +117,7 @@ pub(super) struct Own {
 }
 
 impl Own {
-    pub fn new(base: &Base) -> Own {
+    pub fn new(base: &mut Base) -> Own {
         Own {
             circuits: BTreeMap::new(),
             next_number: 1,
@@ -137,10 +137,7 @@ impl Own {
             points: Vec::new(),
             tokens: Tokens::none(),
             filling: base.own_random.fork("tokens", b""),
-            utility: Utility::new(
-                base.topology.fork("cover", b""),
-                base.own_random.fork("queries", b""),
-            ),
+            utility: Utility::new(base.topology.fork("cover", b""), base.own_random.branch()),
         }
     }
 
@@ -244,15 +241,13 @@ impl Own {
         let load = match duty {
             Duty::Outbound => {
                 let clock = base.schedule.fork("spurs", &context);
-                let crypto = base.own_random.fork("spurs", &context);
+                let crypto = base.own_random.branch();
                 Load::Outbound(Box::new(Spurs::new(base.class, &clock, crypto)))
             }
-            Duty::Inbound | Duty::Standby => Load::Inbound(Inbound::new(
-                base.own_random.fork("cookie", &context).bytes(),
-            )),
+            Duty::Inbound | Duty::Standby => Load::Inbound(Inbound::new(base.own_random.bytes())),
             Duty::Utility => Load::Utility,
         };
-        let chaff = base.own_random.fork("chaff", &context);
+        let chaff = base.own_random.branch();
         self.circuits.insert(
             number,
             Circuit {

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::{Cell, DialKey, Purpose, Refusal};
 use crate::crypto::Rejected;
-use crate::crypto::aead::{Key, OneTimeKey, hash, hkdf, mac16, mac16_eq, mask33};
+use crate::crypto::aead::{Key, OneTimeKey, hash, hkdf, mac_eq, mac16, mask33};
 use crate::crypto::curve::Point;
 use crate::crypto::id::{EntryId, NodeId};
 use crate::crypto::keys::{Domain, EntryKey, Ephemeral, NodeKey, Signature};
@@ -48,7 +48,7 @@ const _: () = assert!(INIT_PLAIN == 415 && RESP_PLAIN == 447);
 
 /// The short keys that whoever knows a node's identity derives from it: of the first MAC and of the mask of X.
 struct Doors {
-    mac1: Zeroizing<[u8; 32]>,
+    mac1: Key,
     mask: Key,
 }
 
@@ -58,7 +58,7 @@ impl Doors {
         target[..POINT].copy_from_slice(key);
         target[POINT..].copy_from_slice(&secret.0);
         Doors {
-            mac1: hkdf(b"paratox/1/id", &target, "mac1").to_bytes(),
+            mac1: hkdf(b"paratox/1/id", &target, "mac1"),
             mask: hkdf(b"paratox/1/id", &target, "mask"),
         }
     }
@@ -141,7 +141,7 @@ pub struct Answer {
 pub struct Calling {
     ephemeral: Ephemeral,
     es: Agreed,
-    answer_mac: Zeroizing<[u8; 32]>,
+    answer_mac: Key,
     callee: DialKey,
     init: Box<Cell>,
 }
@@ -179,7 +179,7 @@ impl Calling {
 
         let mac1 = doors.mac1(&cell);
         cell[MAC1..MAC2].copy_from_slice(&mac1);
-        let answer_mac = es.key("resp mac").to_bytes();
+        let answer_mac = es.key("resp mac");
         Ok((
             Calling {
                 ephemeral,
@@ -194,7 +194,7 @@ impl Calling {
 
     /// Whether this cell answers this INIT: one MAC, no curve work. Only the callee can make it true.
     pub fn is_answer(&self, cell: &Cell) -> bool {
-        mac16_eq(&mac16(&self.answer_mac, &[&cell[Y..]]), &cell[..Y])
+        mac_eq(&mac16(&self.answer_mac, &[&cell[Y..]]), &cell[..Y])
     }
 
     /// Finishes the agreement. For a cell that [`Calling::is_answer`] accepted.
@@ -311,7 +311,7 @@ impl Listening {
 
     /// Whether the sender knows this key: one MAC, no curve work.
     pub fn is_called(&self, cell: &Cell) -> bool {
-        mac16_eq(&self.doors.mac1(cell), mac1_of(cell))
+        mac_eq(&self.doors.mac1(cell), mac1_of(cell))
     }
 
     /// Opens an INIT whose MAC fits. The caller's words are bound to its ephemeral, but it has not yet proved to be who it says: that
@@ -380,7 +380,7 @@ impl Listening {
             .put(&proof.0);
         OneTimeKey::from(agreed.key("resp")).seal(mac1_of(init), &mut plain);
         cell[RESP_SEALED..].copy_from_slice(&plain);
-        let tag2 = mac16(&es.key("resp mac").to_bytes(), &[&cell[Y..]]);
+        let tag2 = mac16(&es.key("resp mac"), &[&cell[Y..]]);
         cell[..Y].copy_from_slice(&tag2);
         Ok((agreed, cell))
     }

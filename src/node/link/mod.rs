@@ -150,7 +150,8 @@ pub struct Links {
 }
 
 impl Links {
-    /// `schedule` and `random` are forked; what is drawn from them elsewhere changes nothing here.
+    /// `schedule` and `random` are forked; what is drawn from them elsewhere changes nothing here. Whoever keeps `random` can draw this
+    /// node's keys again.
     pub fn new(config: LinkConfig, key: Arc<NodeKey>, schedule: &Stream, random: &Stream) -> Links {
         let own = key.id();
         let mut listening = vec![Listening::node(key.clone())];
@@ -165,7 +166,7 @@ impl Links {
             own,
             listening,
             schedule: schedule.fork("links", own.bytes()),
-            random: random.fork("links", own.bytes()),
+            random: random.fork("links", own.bytes()).forgetful(),
             last_id: 0,
             assocs: BTreeMap::new(),
             dials: BTreeMap::new(),
