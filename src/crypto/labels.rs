@@ -49,8 +49,8 @@ pub(super) const SESSION_OFFER: &str = "session offer";
 pub(super) const SEALED: &str = "sealed parcel";
 pub(super) const PREKEY: &str = "epoch prekey parcel";
 /// The answer, and what comes of it.
-pub(super) const SESSION: &str = "session";
-pub(super) const SESSION_MASK: &str = "session answer mask";
+pub(super) const SESSION: &str = "session agreement";
+pub(super) const SESSION_MASK: &str = "session mask";
 pub(super) const SESSION_ANSWER: &str = "session answer";
 pub(super) const SESSION_ROOT: &str = "session root";
 
@@ -63,3 +63,45 @@ pub(super) const RATCHET_HEADER: &str = "ratchet next header";
 pub(super) const RATCHET_MESSAGE: &str = "ratchet message";
 pub(super) const RATCHET_BODY: &str = "ratchet body";
 pub(super) const RATCHET_COMMITMENT: &str = "ratchet commitment";
+
+#[cfg(test)]
+mod tests {
+    /// Every label of this file, as the compiler sees it.
+    fn labels() -> Vec<&'static str> {
+        let source = include_str!("labels.rs");
+        let table = source.split("#[cfg(test)]").next().unwrap();
+        let code = table.lines().filter(|line| !line.starts_with("//"));
+        let constants: Vec<&str> = code.filter(|line| line.contains("const")).collect();
+        let labels: Vec<&str> = constants
+            .iter()
+            .map(|line| {
+                line.split('"')
+                    .nth(1)
+                    .expect("a label on the line of its constant")
+            })
+            .collect();
+        assert!(labels.len() > 40 && labels.len() == table.matches("pub(super) const").count());
+        labels
+    }
+
+    #[test]
+    fn no_label_is_another_or_the_beginning_of_another() {
+        let labels = labels();
+        for (i, one) in labels.iter().enumerate() {
+            for (j, other) in labels.iter().enumerate() {
+                assert!(
+                    i == j || !other.starts_with(one),
+                    "{one:?} begins {other:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_protocol_text_names_every_label() {
+        let protocol = include_str!("../PROTOCOL.md");
+        for label in labels() {
+            assert!(protocol.contains(&format!("\"{label}\"")), "{label:?}");
+        }
+    }
+}

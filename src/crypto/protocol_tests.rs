@@ -213,6 +213,6 @@ fn parcels_of_a_session_do_not_change_by_accident() {
     let all = Sha256::digest([first, second, third, sealed].concat());
     assert_eq!(
         hex::encode(all),
-        "31cfd3a5d0b5dd3ec0a27e6c2ad59ee6f83caf4fbf0b02c4df88f3a85126de4b"
+        "54d3e281c0e1974da7fb4b182619be5e5fc0c69e04efa74ad55b96bd6ef1e34d"
     );
 }
