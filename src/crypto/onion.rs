@@ -121,12 +121,12 @@ impl EndOpener {
         }
     }
 
-    /// Cheap for a block that is not for this end: the sequence number alone refuses all but one in 2^43.
+    /// Cheap for a block that is not for this end: the sequence number alone refuses all but one in 2^51.
     pub fn open(&mut self, block: &[u8; BLOCK]) -> Result<(u64, [u8; END]), Rejected> {
         let (tag, rest) = block.split_first_chunk::<TAG>().ok_or(Rejected)?;
         let (sequence, sealed) = rest.split_first_chunk::<SEQUENCE>().ok_or(Rejected)?;
         let sequence = u64::from_be_bytes(*sequence);
-        if !self.window.fresh(sequence) {
+        if !self.window.fresh(sequence) || sequence >= SEAL_LIMIT {
             return Err(Rejected);
         }
         let mut end: [u8; END] = sealed.try_into().map_err(|_| Rejected)?;

@@ -87,7 +87,7 @@ impl Epoch {
         Epoch::new(self.number + 1, self.key.derive(labels::PACKET_NEXT, b""))
     }
 
-    /// The epoch `number`, not before this one. At most 2^20 / 256 steps (2 ms), and only for a cell that was recognised.
+    /// The epoch `number`, not before this one. At most 2^12 / 256 steps (10 µs), and only for a cell that was recognised.
     fn advanced(&self, number: u64) -> Epoch {
         let mut key = self.key.copy();
         for _ in self.number..number {
@@ -166,8 +166,8 @@ impl PacketOpener {
         u64::from_be_bytes(head) ^ self.direction.mask(tag)
     }
 
-    /// The packet number if the cell may be of this link: at most 1024 behind and 2^20 ahead of the newest. One AES block; a random
-    /// cell passes with probability 2^-44.
+    /// The packet number if the cell may be of this link: at most 1024 behind and 2^12 ahead of the newest. One AES block; a random
+    /// cell passes with probability 2^-51.
     pub fn recognise(&self, cell: &[u8; CELL]) -> Option<u64> {
         Some(self.number(cell)).filter(|&number| self.window.near(number))
     }
@@ -176,7 +176,7 @@ impl PacketOpener {
     /// gone.
     pub fn open(&mut self, cell: &[u8; CELL]) -> Result<(u64, [u8; INNER]), Rejected> {
         let number = self.number(cell);
-        if !self.window.fresh(number) {
+        if !self.window.fresh(number) || number >= SEAL_LIMIT {
             return Err(Rejected);
         }
         let epoch = number >> EPOCH_BITS;
