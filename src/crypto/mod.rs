@@ -25,7 +25,7 @@ pub mod text;
 pub mod window;
 
 #[cfg(test)]
-mod protocol_tests;
+pub(crate) mod protocol_tests;
 
 /// The one answer to every cryptographic failure that a stranger can cause. It carries no detail on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -12,7 +12,7 @@ use super::onion::{END, HopKeys};
 use super::packet::{INNER, PacketSealer};
 use super::random::Stream;
 
-fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+pub(crate) fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).unwrap();
     mac.update(message);
     mac.finalize().into_bytes().into()
@@ -23,7 +23,7 @@ fn part(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// HKDF-Expand for at most 32 bytes is one HMAC.
-fn derive(key: &[u8], label: &str, context: &[u8]) -> [u8; 32] {
+pub(crate) fn derive(key: &[u8], label: &str, context: &[u8]) -> [u8; 32] {
     hmac(
         key,
         &[
@@ -37,16 +37,81 @@ fn derive(key: &[u8], label: &str, context: &[u8]) -> [u8; 32] {
 }
 
 fn gcm(key: &[u8; 32], nonce: [u8; 12], plain: &[u8]) -> Vec<u8> {
+    gcm_with(key, nonce, b"", plain)
+}
+
+fn gcm_with(key: &[u8; 32], nonce: [u8; 12], aad: &[u8], plain: &[u8]) -> Vec<u8> {
     let cipher = aes_gcm::Aes256Gcm::new(key.into());
-    cipher
-        .encrypt(
-            &nonce.into(),
-            Payload {
-                msg: plain,
-                aad: b"",
-            },
-        )
-        .unwrap()
+    let payload = Payload { msg: plain, aad };
+    cipher.encrypt(&nonce.into(), payload).unwrap()
+}
+
+/// `seal(key, aad, bytes)` of the protocol text.
+pub(crate) fn seal(key: &[u8; 32], aad: &[u8], plain: &[u8]) -> Vec<u8> {
+    gcm_with(key, [0; 12], aad, plain)
+}
+
+pub(crate) fn open(key: &[u8; 32], aad: &[u8], sealed: &[u8]) -> Vec<u8> {
+    open_with(key, [0; 12], aad, sealed)
+}
+
+fn open_with(key: &[u8; 32], nonce: [u8; 12], aad: &[u8], sealed: &[u8]) -> Vec<u8> {
+    let cipher = aes_gcm::Aes256Gcm::new(key.into());
+    let payload = Payload { msg: sealed, aad };
+    cipher.decrypt(&nonce.into(), payload).unwrap()
+}
+
+/// `mask(key, iv, bytes)` of the protocol text.
+pub(crate) fn mask(key: &[u8; 32], iv: [u8; 16], bytes: &[u8]) -> Vec<u8> {
+    let cipher = aes::Aes256::new(key.into());
+    let mut counter = u128::from_be_bytes(iv);
+    let mut out = Vec::new();
+    for chunk in bytes.chunks(16) {
+        let mut block = aes::Block::from(counter.to_be_bytes());
+        cipher.encrypt_block(&mut block);
+        out.extend(chunk.iter().zip(block).map(|(byte, mask)| byte ^ mask));
+        counter = counter.wrapping_add(1);
+    }
+    out
+}
+
+/// t of an agreement, and its secret. `parts`: label, then what is absorbed. `keys`: statics of initiator and responder, their ephemerals.
+pub(crate) fn agreement(
+    parts: &[&[u8]],
+    pattern: u8,
+    keys: [&[u8]; 4],
+    z: &[u8],
+) -> ([u8; 32], [u8; 32]) {
+    let (label, absorbed) = parts.split_first().unwrap();
+    let mut hashed = [part(b"paratox mqv v1"), part(label), part(&[1])].concat();
+    absorbed.iter().for_each(|bytes| hashed.extend(part(bytes)));
+    hashed.extend(part(&[pattern]));
+    keys.iter().for_each(|key| hashed.extend(part(key)));
+    let name: [u8; 32] = Sha256::digest(hashed).into();
+    (name, hmac(&name, z))
+}
+
+/// Two agreements mixed: t' and the secret.
+pub(crate) fn mixed(one: ([u8; 32], [u8; 32]), other: ([u8; 32], [u8; 32])) -> [u8; 32] {
+    let hashed = [
+        b"paratox mqv v1".as_slice(),
+        b"paratox mix v1",
+        &[1],
+        &one.0,
+        &other.0,
+    ]
+    .map(part)
+    .concat();
+    let name: [u8; 32] = Sha256::digest(hashed).into();
+    hmac(&name, &[one.1, other.1].concat())
+}
+
+/// x of secret · point.
+pub(crate) fn dh(secret: &[u8], point: &[u8]) -> [u8; 32] {
+    let secret = p256::SecretKey::from_slice(secret).unwrap();
+    let point = p256::PublicKey::from_sec1_bytes(point).unwrap();
+    let shared = secret.diffie_hellman(&point);
+    (*shared.raw_secret_bytes()).into()
 }
 
 fn nonce(iv: [u8; 32], number: u64) -> [u8; 12] {
@@ -71,26 +136,9 @@ fn agreed() -> (Agreed, Agreed, [u8; 32], [u8; 32]) {
     let mut transcript = Transcript::new("a use");
     transcript.absorb(b"a flight");
 
-    let hashed = [
-        b"paratox mqv v1".as_slice(),
-        b"a use",
-        &[1],
-        b"a flight",
-        &[2],
-        tp.bytes(),
-        bp.bytes(),
-        tp.bytes(),
-        yp.bytes(),
-    ];
-    let name: [u8; 32] = Sha256::digest(
-        hashed
-            .iter()
-            .flat_map(|bytes| part(bytes))
-            .collect::<Vec<u8>>(),
-    )
-    .into();
     let z = known_answer::z(&t, &t, &bp, &yp).unwrap();
-    let secret = hmac(&name, z.as_slice());
+    let keys: [&[u8]; 4] = [tp.bytes(), bp.bytes(), tp.bytes(), yp.bytes()];
+    let (name, secret) = agreement(&[b"a use", b"a flight"], 2, keys, z.as_slice());
     let near = anonymous_to(&throwaway, &bp, &yp, transcript.clone()).unwrap();
     (
         near,
@@ -188,6 +236,101 @@ fn onion_blocks_are_what_the_protocol_says() {
             layer.encrypt(&mut block);
             assert_eq!(block.as_slice(), expected);
         }
+    }
+}
+
+/// S1, S2 and a ratchet's first parcel, opened with the formulas and the secrets of both people.
+#[test]
+fn parcels_of_a_session_are_what_the_protocol_says() {
+    use super::ratchet::BODY;
+    use super::session::{ANSWER, OFFER, SessionOffer, SessionStart};
+    let mut random = Stream::from_seed([3; 32]);
+    let (alice, bob) = (
+        AccountKey::generate(&mut random),
+        AccountKey::generate(&mut random),
+    );
+    let (a, b) = (alice.to_bytes(), bob.to_bytes());
+    let (ap, bp) = (*alice.public_point(), *bob.public_point());
+
+    let (start, s1) = SessionStart::new(&alice, &bob.id(), &[1; OFFER], &mut random);
+    let mask_key = derive(
+        &hmac(b"paratox parcel mask v1", bp.bytes()),
+        "paratox parcel mask v1",
+        b"",
+    );
+    let head = mask(&mask_key, s1[37..53].try_into().unwrap(), &s1[..37]);
+    let (x, kind) = head.split_at(33);
+    assert_eq!(kind, [0; 4]);
+    let (_, secret) = agreement(
+        &[b"session offer"],
+        5,
+        [&[], bp.bytes(), x, &[]],
+        &dh(&*b, x),
+    );
+    let sender = open(
+        &derive(&secret, "parcel sender", b"crypto"),
+        &head,
+        &s1[37..86],
+    );
+    assert_eq!(sender, ap.bytes());
+    let xp = super::curve::Point::decode(x).unwrap();
+    let z = known_answer::z(&*b, &*b, &ap, &xp).unwrap();
+    let parts: [&[u8]; 3] = [b"session offer", &head, &s1[37..86]];
+    let (_, secret) = agreement(&parts, 4, [ap.bytes(), bp.bytes(), x, &[]], z.as_slice());
+    let body = open(&derive(&secret, "parcel body", b"crypto"), b"", &s1[86..]);
+    assert_eq!(body, [1; OFFER]);
+
+    let offer = SessionOffer::read(&bob, &s1).unwrap();
+    let (_, s2) = offer.answer(&bob, &[2; ANSWER], &mut random).unwrap();
+    let session_mask = derive(&secret, "session mask", b"crypto");
+    let y = mask(&session_mask, s2[33..49].try_into().unwrap(), &s2[..33]);
+    let yp = super::curve::Point::decode(&y).unwrap();
+    // The initiator's ephemeral, out of its stored form: version 1, peer 33, ephemeral 32.
+    let stored = start.to_bytes();
+    let ephemeral = &stored[34..66];
+    let z = known_answer::z(&*a, ephemeral, &bp, &yp).unwrap();
+    let f = Sha256::digest([part(b"session offer"), part(&s1)].concat());
+    let (name, secret) = agreement(
+        &[b"session agreement", &f],
+        1,
+        [ap.bytes(), bp.bytes(), x, &y],
+        z.as_slice(),
+    );
+    let confirming = derive(&secret, "confirm responder", b"crypto");
+    let confirmation = hmac(&confirming, &[b"r".as_slice(), &name].concat());
+    assert_eq!(s2[33..49], confirmation[..16]);
+    let plain = open(
+        &derive(&secret, "session answer", b"crypto"),
+        b"",
+        &s2[49..],
+    );
+    let (r, payload) = plain.split_at(33);
+    assert_eq!(payload, [2; ANSWER]);
+
+    let (mut ratchet, _) = start.finish(&alice, &s2, &mut random).unwrap();
+    let name = &name[..16];
+    assert_eq!(ratchet.session_id(), name);
+    let root = derive(&secret, "session root", b"crypto");
+    // Its first ratchet key, out of its stored form: version 1, flags 1, name 16, key 32.
+    let d: [u8; 32] = ratchet.to_bytes()[18..50].try_into().unwrap();
+    let step = derive(&hmac(&root, &dh(&d, r)), "ratchet root", b"");
+    let chain = derive(&step, "ratchet chain", b"");
+    for number in 0..3u8 {
+        let mut key = chain;
+        (0..number).for_each(|_| key = derive(&key, "ratchet chain", b""));
+        let message = derive(&key, "ratchet message", b"");
+        let (parcel, _) = ratchet.encrypt(&[7; BODY], &mut random).unwrap();
+        let (nonce, rest) = parcel.split_first_chunk::<12>().unwrap();
+        let header_key = derive(&root, "ratchet header initiator", b"");
+        let header = open_with(&header_key, *nonce, name, &rest[..57]);
+        let own = known_answer::public(&d).unwrap();
+        let expected = [own.bytes().as_slice(), &[0; 7], &[number]].concat();
+        assert_eq!(header, expected);
+        let context = [name, nonce].concat();
+        let commitment = derive(&message, "ratchet commitment", &context);
+        assert_eq!(parcel[69..85], commitment[..16]);
+        let body_key = derive(&message, "ratchet body", &context);
+        assert_eq!(open(&body_key, &parcel[..85], &parcel[85..]), [7; BODY]);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::wire::time::UnixMs;
 mod bodies;
 mod calls;
 mod clock;
+mod protocol;
 mod sessions;
 mod silence;
 
