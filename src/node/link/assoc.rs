@@ -145,8 +145,9 @@ impl Assoc {
         self.keys.is_over(now).then_some(DownReason::KeysSpent)
     }
 
-    /// What the link itself has to say by now: its certificate, a new agreement. Queued, not sent.
+    /// What the link itself has to say by now: its certificate, a new agreement. Queued, not sent. And what it has to forget.
     pub fn prepare(&mut self, now: Now, own: &NodeKey, random: &mut Stream) {
+        self.keys.forget_old(now.at);
         let Role::Shaped(link) = &mut self.role else {
             return;
         };

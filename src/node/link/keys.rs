@@ -102,14 +102,16 @@ impl Keys {
             self.switch(now, &agreed, *opener);
             return Some((Under::New, number, inner, true));
         }
-        let (old, until) = self.old.as_mut()?;
-        if *until < now {
-            self.old = None;
-            return None;
-        }
+        self.forget_old(now);
+        let (old, _) = self.old.as_mut()?;
         old.recognise(cell)?;
         let (number, inner) = old.open(cell).ok()?;
         Some((Under::Old, number, inner, false))
+    }
+
+    /// Erases the keys before the present ones when their time is over, whether or not anything arrives.
+    pub fn forget_old(&mut self, now: Moment) {
+        self.old.take_if(|(_, until)| *until < now);
     }
 
     /// Too old to go on.
@@ -215,3 +217,6 @@ fn transcript(caller: &NodeId, callee: &NodeId) -> Transcript {
 }
 
 const _: () = assert!(1 + POINT + 16 <= BODY);
+
+#[cfg(test)]
+mod tests;
