@@ -10,9 +10,9 @@ use super::keys::Keys;
 use super::schedule::Clock;
 use super::shaped::Shaped;
 use super::{
-    ACCEPTED_LINKS, ACCEPTED_SPURS, AssocId, CONFIRM, CONTACTS, Cell, DEPTH, DRAIN, DialKey,
-    DownReason, HALF_OPEN, HALF_OPEN_PER_SOURCE, IDLE, LinkOutput, Links, Proven, Purpose, Refusal,
-    SPUR_DEPTH, gate,
+    ACCEPTED_LINKS, ACCEPTED_SPURS, AssocId, CONFIRM, CONTACTS, Cell, DEPTH, DRAIN, DialFailure,
+    DialKey, DownReason, HALF_OPEN, HALF_OPEN_PER_SOURCE, IDLE, LinkOutput, Links, Proven, Purpose,
+    Refusal, SPUR_DEPTH, gate,
 };
 use crate::crypto::id::NodeId;
 use crate::crypto::mqv::Side;
@@ -73,7 +73,7 @@ impl Links {
             return true;
         }
 
-        self.make_room(from, &call.caller, call.purpose);
+        self.make_room(from);
         let id = self.new_id();
         let jitter = self.fork("keys", call.caller.point(), call.purpose, now.at);
         let observed = Address::from(from);
@@ -131,16 +131,20 @@ impl Links {
         if !self.has_place(caller, purpose) {
             return Some(Refusal::Full);
         }
-        let network = Address::from(from).network();
+        (purpose == Purpose::Link && self.shares_network(caller, from)).then_some(Refusal::Network)
+    }
+
+    /// Whether there is a link with another node in the network of this address, where that counts.
+    pub(super) fn shares_network(&self, node: &NodeId, addr: SocketAddr) -> bool {
+        let network = Address::from(addr).network();
         let neighbour = |a: &Assoc| {
             a.purpose == Purpose::Link
                 && a.closing.is_none()
                 && a.is_shaped()
-                && a.peer.node != *caller
+                && a.peer.node != *node
                 && Address::from(a.peer.addr).network() == network
         };
-        (purpose == Purpose::Link && !self.lan && self.assocs.values().any(neighbour))
-            .then_some(Refusal::Network)
+        !self.lan && self.assocs.values().any(neighbour)
     }
 
     /// Whether another association called by others fits. Half-open ones take no place, or a flood of calls would take all.
@@ -154,9 +158,9 @@ impl Links {
         }
     }
 
-    /// Keeps the half-open associations within their bounds: one for a caller and purpose (spurs: several), few for a source, and the
-    /// oldest goes first.
-    pub(super) fn make_room(&mut self, from: SocketAddr, caller: &NodeId, purpose: Purpose) {
+    /// Keeps the half-open associations within their bounds: few for a source, and the oldest goes first. Whom a caller says to be counts
+    /// for nothing: who calls in another's name must not end the other's call.
+    pub(super) fn make_room(&mut self, from: SocketAddr) {
         let source = gate::source(from, self.lan);
         let mut gone = Vec::new();
         let (mut all, mut of_source) = (0, 0);
@@ -165,10 +169,8 @@ impl Links {
             if !matches!(assoc.role, Role::HalfOpen(_)) {
                 continue;
             }
-            let same =
-                purpose != Purpose::Spur && assoc.peer.node == *caller && assoc.purpose == purpose;
             let near = gate::source(assoc.peer.addr, self.lan) == source;
-            if same || all + 1 >= HALF_OPEN || (near && of_source + 1 >= HALF_OPEN_PER_SOURCE) {
+            if all + 1 >= HALF_OPEN || (near && of_source + 1 >= HALF_OPEN_PER_SOURCE) {
                 gone.push(*id);
             } else {
                 all += 1;
@@ -203,11 +205,16 @@ impl Links {
         };
         let mut up_id = id;
         if let Some((id, dial)) = own_call {
+            if purpose == Purpose::Link && self.shares_network(&node, addr) {
+                let why = DialFailure::Refused(Refusal::Network);
+                self.dial_failed(id, dial.target, dial.asked, why);
+                assoc.closing = Some(now.at + DRAIN);
+            }
             up_id = id;
             proven.waiting = dial.waiting;
             proven.asked = dial.asked;
-        } else if !self.has_place(&assoc.peer.node, assoc.purpose) {
-            // The places were taken since we answered: good-bye is all it hears.
+        } else if self.refusal(&node, purpose, addr).is_some() {
+            // Its place, or that of its network, was taken since we answered: good-bye is all it hears.
             assoc.closing = Some(now.at + DRAIN);
         }
         self.up(now, up_id, assoc, proven);

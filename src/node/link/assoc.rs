@@ -9,7 +9,7 @@ use super::shaped::{Health, Shaped};
 use super::{AssocId, DownReason, LinkInfo, LinkState, Purpose};
 use crate::crypto::keys::NodeKey;
 use crate::crypto::random::Stream;
-use crate::wire::address::Address;
+use crate::wire::address::{Address, Reach};
 use crate::wire::cell::{CellKind, InnerHeader};
 use crate::wire::class::Class;
 use crate::wire::peer::Peer;
@@ -188,15 +188,21 @@ impl Assoc {
             rate: link.shaped.clock.rate_at(now),
         })
     }
+}
 
-    /// A cell with a new highest number came from `from`: whether the association moves there. Only a changed port, or an address in the
-    /// same /24 or /64, is a rebinding; another network is not followed, because it would tell the peer both places.
-    pub fn may_move(&self, from: SocketAddr) -> bool {
-        use std::net::IpAddr::{V4, V6};
-        match (self.peer.addr.ip(), from.ip()) {
-            (V4(a), V4(b)) => a.octets()[..3] == b.octets()[..3],
-            (V6(a), V6(b)) => a.octets()[..8] == b.octets()[..8],
-            _ => false,
-        }
+/// Where a node is reached that was reached at `known` and from which something authentic came by `from`. Only a changed port, or an
+/// address in the same /24 or /64, is a rebinding. Another network is not followed: it would tell the peer both places, and whoever may
+/// name any source could aim a whole link at it. Nor is an address that is never sent to.
+pub fn followed(known: SocketAddr, from: SocketAddr, reach: Reach) -> SocketAddr {
+    use std::net::IpAddr::{V4, V6};
+    let beside = match (known.ip(), from.ip()) {
+        (V4(a), V4(b)) => a.octets()[..3] == b.octets()[..3],
+        (V6(a), V6(b)) => a.octets()[..8] == b.octets()[..8],
+        _ => false,
+    };
+    if beside && Address::from(from).is_allowed(reach) {
+        from
+    } else {
+        known
     }
 }

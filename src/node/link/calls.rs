@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
-use super::assoc::{Assoc, Contact, Role};
+use super::assoc::{Assoc, Contact, Role, followed};
 use super::dial::Dial;
 use super::handshake::{Answer, Call, Calling};
 use super::keys::Keys;
 use super::{
     AssocId, CALLED_LINKS, CALLED_SPURS, CONTACT_DIALS, Cell, DIALS, DialFailure, DialKey,
-    DialTarget, LinkOutput, Links, Proven, Purpose,
+    DialTarget, LinkOutput, Links, Proven, Purpose, Refusal,
 };
 use crate::crypto::id::NodeId;
 use crate::crypto::mqv::Side;
@@ -199,7 +199,12 @@ impl Links {
             class,
             ..
         } = answer;
-        let peer = Peer { node, addr: from };
+        let addr = followed(target.addr, from, Reach::of(self.lan));
+        if purpose == Purpose::Link && self.shares_network(&node, addr) {
+            self.dial_failed(id, target, asked, DialFailure::Refused(Refusal::Network));
+            return true;
+        }
+        let peer = Peer { node, addr };
         let jitter = self.fork("keys", node.point(), purpose, now.at);
         let assoc = Assoc {
             peer,

@@ -43,10 +43,15 @@ impl Allowance {
 
     /// Takes one, if there is one.
     pub fn take(&mut self, now: Moment) -> bool {
+        self.take_many(now, 1.0)
+    }
+
+    /// Takes so many at once, or none.
+    pub fn take_many(&mut self, now: Moment, count: f64) -> bool {
         self.refill(now);
-        let there = self.left >= 1.0;
+        let there = self.left >= count;
         if there {
-            self.left -= 1.0;
+            self.left -= count;
         }
         there
     }

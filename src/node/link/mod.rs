@@ -86,8 +86,11 @@ pub const CONTACT_DIALS: usize = 64;
 pub const CLOSING: usize = 64;
 /// Bodies handed up and not taken yet. When they are so many, cells with bodies are not accepted and their senders send them again.
 pub const UNTAKEN: usize = 1024;
-/// Cells a second from unknown sources that are tried on all associations: about a hundredth of a core.
-const TRIALS: f64 = 2000.0;
+/// Looks a second at cells from unknown sources, of which each is tried on all associations and calls: about a hundredth of a core. What is
+/// above it is dropped.
+const TRIALS: f64 = 200_000.0;
+/// Looks that a call costs, which needs a MAC over the whole cell; an association needs a block of AES for each of its keys.
+const CALL_TRIAL: f64 = 16.0;
 /// An association that its caller has not confirmed is forgotten.
 const CONFIRM: Duration = Duration::from_secs(15);
 /// A closing link goes on sending for this long, so that its end says nothing about the moment it was decided.

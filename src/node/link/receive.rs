@@ -5,11 +5,13 @@
 
 use std::net::SocketAddr;
 
-use super::assoc::{Assoc, Role};
+use super::assoc::{Assoc, Role, followed};
 use super::keys::{self, Under};
 use super::shaped::Brought;
-use super::{AssocId, BodyKind, Cell, DownReason, LinkOutput, Links, UNTAKEN, certificate};
-use crate::wire::address::Address;
+use super::{
+    AssocId, BodyKind, CALL_TRIAL, Cell, DownReason, LinkOutput, Links, UNTAKEN, certificate,
+};
+use crate::wire::address::{Address, Reach};
 use crate::wire::cell::{CellKind, InnerHeader};
 use crate::wire::size::{BODY, INNER};
 use crate::wire::time::Now;
@@ -54,7 +56,8 @@ impl Links {
         if let Some(which) = self.listening.iter().position(|l| l.is_called(cell)) {
             return self.called(now, which, from, cell);
         }
-        if !self.trials.take(now.at) {
+        let looks = self.assocs.len() as f64 + CALL_TRIAL * self.dials.len() as f64;
+        if !self.trials.take_many(now.at, looks) {
             return false;
         }
         let all: Vec<AssocId> = self.assocs.keys().copied().collect();
@@ -77,10 +80,11 @@ impl Links {
         let Some((under, number, inner, newest)) = assoc.keys.open(now.at, cell) else {
             return false;
         };
-        if newest && from != assoc.peer.addr && assoc.may_move(from) {
+        let at = followed(assoc.peer.addr, from, Reach::of(self.lan));
+        if newest && at != assoc.peer.addr {
             self.addresses.remove(assoc.peer.addr, id);
-            assoc.peer.addr = from;
-            self.addresses.add(from, id);
+            assoc.peer.addr = at;
+            self.addresses.add(at, id);
         }
         let id = match assoc.role {
             Role::HalfOpen(_) => self.confirmed(now, id),
