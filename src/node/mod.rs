@@ -43,7 +43,8 @@ use crate::wire::time::{Moment, Now};
 use circuit::{CircuitConfig, CircuitOutput, CircuitStreams, Circuits, Guard, View};
 use dht::{Dht, DhtConfig, DhtOutput, LookupId, Timing};
 use link::{
-    AssocId, BodyKind, DialKey, DialTarget, LinkConfig, LinkOutput, LinkState, Links, Purpose,
+    AssocId, BodyKind, DialKey, DialTarget, EntryDoor, LinkConfig, LinkOutput, LinkState, Links,
+    Purpose,
 };
 use person::{LinkRow, NetworkInfo, NodeCommand, PersonEvent};
 use topology::{Topology, Wish};
@@ -153,7 +154,11 @@ impl Node {
             LinkConfig {
                 class: config.class,
                 lan: config.lan,
-                entry: config.entry_key,
+                entry: config.entry_key.map(|(key, secret)| EntryDoor {
+                    key,
+                    secret,
+                    since: now.unix,
+                }),
                 shaping: config.shaping,
             },
             key.clone(),

@@ -10,9 +10,7 @@
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
-use super::{Cell, DialKey, Purpose, Refusal};
+use super::{Cell, DialKey, EntryDoor, Purpose, Refusal};
 use crate::crypto::Rejected;
 use crate::crypto::aead::{Key, OneTimeKey, hash, hkdf, mac_eq, mac16, mask33};
 use crate::crypto::curve::Point;
@@ -33,6 +31,8 @@ const VERSION: u8 = 1;
 const SUITE: u8 = 1;
 /// A caller's clock may be this wrong; desktop clocks are.
 const CLOCK_MS: u64 = 600_000;
+/// A call to an entry key may be this much older than the run of the entry.
+const BEFORE_MS: u64 = 10_000;
 
 const SALT: usize = 16;
 const MAC1: usize = SALT;
@@ -281,7 +281,7 @@ pub struct Listening {
 
 enum ListeningKey {
     Node(Arc<NodeKey>),
-    Entry(EntryKey),
+    Entry { key: EntryKey, since: UnixMs },
 }
 
 /// An INIT that opened; it has cost one curve operation.
@@ -301,11 +301,20 @@ impl Listening {
         }
     }
 
-    pub fn entry(key: EntryKey, secret: EntrySecret) -> Listening {
+    pub fn entry(door: EntryDoor) -> Listening {
+        let EntryDoor { key, secret, since } = door;
         Listening {
             doors: Doors::of(key.id().bytes(), &secret),
-            key: ListeningKey::Entry(key),
+            key: ListeningKey::Entry { key, since },
             secret,
+        }
+    }
+
+    /// A NodeId is as young as the run, so nobody can have called it before; an entry key is older, and salts are not kept on disk.
+    fn is_of_this_run(&self, called: UnixMs) -> bool {
+        match &self.key {
+            ListeningKey::Node(_) => true,
+            ListeningKey::Entry { since, .. } => called.0.saturating_add(BEFORE_MS) >= since.0,
         }
     }
 
@@ -325,13 +334,14 @@ impl Listening {
             ListeningKey::Node(key) => {
                 mqv::es_from(&**key, &x, es_transcript(key.id().bytes(), &cell[..SALT]))
             }
-            ListeningKey::Entry(key) => {
+            ListeningKey::Entry { key, .. } => {
                 mqv::es_from(key, &x, es_transcript(key.id().bytes(), &cell[..SALT]))
             }
         }?;
         let plain = OneTimeKey::from(es.key("init")).open(&seal_aad(cell), &cell[INIT_SEALED..])?;
         let call = read_call(&plain).map_err(|_| Rejected)?;
-        if call.unix.0.abs_diff(unix.0) > CLOCK_MS || *call.caller.point() == x {
+        let in_time = call.unix.0.abs_diff(unix.0) <= CLOCK_MS && self.is_of_this_run(call.unix);
+        if !in_time || *call.caller.point() == x {
             return Err(Rejected);
         }
         Ok(Called { call, x, es })
@@ -360,7 +370,7 @@ impl Listening {
                 let t = link_transcript(&call.caller, key.id().bytes(), &self.secret, init);
                 mqv::full(Side::Responder, &**key, ephemeral, caller, &x, t)
             }
-            ListeningKey::Entry(key) => {
+            ListeningKey::Entry { key, .. } => {
                 proof = own.sign(Domain::EntryAnswer, &entry_proof(&key.id(), init));
                 let t = link_transcript(&call.caller, key.id().bytes(), &self.secret, init);
                 mqv::full(Side::Responder, key, ephemeral, caller, &x, t)

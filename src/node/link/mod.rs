@@ -23,7 +23,7 @@ use crate::wire::class::Class;
 use crate::wire::peer::Peer;
 use crate::wire::size::{BODY, DATAGRAM};
 use crate::wire::ticket::EntrySecret;
-use crate::wire::time::{Moment, Now};
+use crate::wire::time::{Moment, Now, UnixMs};
 
 mod accept;
 mod assoc;
@@ -106,9 +106,18 @@ pub struct LinkConfig {
     pub class: Class,
     /// Private addresses are talked to, and the rules about networks are off.
     pub lan: bool,
-    /// The entry key this node is called by besides its NodeId, and its secret if it is unlisted.
-    pub entry: Option<(EntryKey, EntrySecret)>,
+    /// The entry key this node is called by besides its NodeId.
+    pub entry: Option<EntryDoor>,
     pub shaping: Shaping,
+}
+
+/// A key that outlives the run.
+pub struct EntryDoor {
+    pub key: EntryKey,
+    /// Of an unlisted entry.
+    pub secret: EntrySecret,
+    /// When this run began: calls from before it were for an earlier one, and whoever recorded them may play them again.
+    pub since: UnixMs,
 }
 
 /// What both ends know of an association that is proven.
@@ -158,9 +167,7 @@ impl Links {
     pub fn new(config: LinkConfig, key: Arc<NodeKey>, schedule: &Stream, random: &Stream) -> Links {
         let own = key.id();
         let mut listening = vec![Listening::node(key.clone())];
-        if let Some((entry, secret)) = config.entry {
-            listening.push(Listening::entry(entry, secret));
-        }
+        listening.extend(config.entry.map(Listening::entry));
         Links {
             class: config.class,
             lan: config.lan,

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{
-    AssocId, BodyKind, Cell, DialFailure, DialTarget, DownReason, LinkConfig, LinkOutput, Links,
-    Purpose,
+    AssocId, BodyKind, Cell, DialFailure, DialTarget, DownReason, EntryDoor, LinkConfig,
+    LinkOutput, Links, Purpose,
 };
 use crate::crypto::id::NodeId;
 use crate::crypto::keys::{EntryKey, NodeKey};
@@ -107,8 +107,12 @@ impl World {
         let addr = SocketAddr::from(([9, n + 1, 0, 1], 4000));
         let config = LinkConfig {
             class,
-            lan: false,
-            entry,
+            lan: self.lan,
+            entry: entry.map(|(key, secret)| EntryDoor {
+                key,
+                secret,
+                since: self.time().unix,
+            }),
             shaping: Shaping::On,
         };
         let links = Links::new(
