@@ -204,13 +204,14 @@ impl Links {
             asked: false,
         };
         let mut up_id = id;
+        let (node, purpose, addr) = (assoc.peer.node, assoc.purpose, assoc.peer.addr);
         if let Some((id, dial)) = own_call {
+            up_id = id;
             if purpose == Purpose::Link && self.shares_network(&node, addr) {
                 let why = DialFailure::Refused(Refusal::Network);
                 self.dial_failed(id, dial.target, dial.asked, why);
                 assoc.closing = Some(now.at + DRAIN);
             }
-            up_id = id;
             proven.waiting = dial.waiting;
             proven.asked = dial.asked;
         } else if self.refusal(&node, purpose, addr).is_some() {

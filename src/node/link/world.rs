@@ -62,6 +62,8 @@ pub struct World {
     pub delay: (f64, f64),
     /// Nothing passes while this is set.
     pub cut: bool,
+    /// Nodes that are added run in LAN mode.
+    pub lan: bool,
     network: Stream,
     flying: BTreeMap<(Moment, u64), (SocketAddr, SocketAddr, Box<Cell>)>,
     count: u64,
@@ -79,6 +81,7 @@ impl World {
             doubled: 0.0,
             delay: (0.02, 0.0),
             cut: false,
+            lan: false,
             network: Stream::from_seed([seed; 32]).fork("network", b""),
             flying: BTreeMap::new(),
             count: 0,
@@ -178,6 +181,15 @@ impl World {
                 .send_contact(now, Purpose::Contact, peer, &[body; BODY]);
         self.drain(from);
         result
+    }
+
+    /// Moves a node to the network of another one.
+    pub fn move_beside(&mut self, n: usize, other: usize) {
+        let std::net::IpAddr::V4(ip) = self.nodes[other].addr.ip() else {
+            return;
+        };
+        let [a, b, c, d] = ip.octets();
+        self.nodes[n].addr = SocketAddr::from(([a, b, c + 77, d], 4000));
     }
 
     pub fn close(&mut self, n: usize, id: AssocId) {

@@ -61,6 +61,7 @@ fn a_replayed_data_cell_delivers_nothing_again_and_moves_no_link() {
 fn a_changed_port_is_followed_and_a_changed_network_is_not() {
     for (from, follows) in [
         (SocketAddr::from(([9, 1, 0, 1], 999)), true),
+        (SocketAddr::from(([9, 1, 0, 1], 0)), false),
         (stranger(), false),
     ] {
         let mut world = World::of(14, 2);

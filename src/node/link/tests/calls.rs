@@ -87,7 +87,7 @@ fn a_full_node_says_so_and_a_second_link_from_one_network_is_refused() {
     );
     let one = world.nodes[0].ups[3].0;
     world.close(0, one);
-    world.nodes[10].addr = SocketAddr::from(([9, 3, 77, 1], 4000));
+    world.move_beside(10, 2);
     world.dial(10, 0, Purpose::Link);
     world.run(2.0);
     assert_eq!(
@@ -176,4 +176,96 @@ fn half_open_associations_have_bounds_and_a_flood_does_not_stop_a_caller() {
     world.dial(0, 1, Purpose::Link);
     world.run(3.0);
     assert_eq!(world.nodes[0].ups.len(), 1);
+}
+
+#[test]
+fn two_from_one_network_who_call_at_once_get_one_link_and_on_a_local_network_two() {
+    for (lan, links) in [(false, 1), (true, 2)] {
+        let mut world = World::new(41);
+        world.lan = lan;
+        for n in 0..3 {
+            world.add(41, n, Class::Normal, None);
+        }
+        world.delay = (0.3, 0.0);
+        world.move_beside(2, 1);
+        world.dial(1, 0, Purpose::Link);
+        world.dial(2, 0, Purpose::Link);
+        world.run(20.0);
+        assert_eq!(world.nodes[0].ups.len(), links);
+        assert!(world.nodes[0].downs.is_empty());
+        let refused = [1, 2].into_iter().filter(|n| {
+            let downs = &world.nodes[*n].downs;
+            downs
+                .iter()
+                .any(|(_, why)| *why == DownReason::ClosedByPeer)
+        });
+        assert_eq!(refused.count(), 2 - links);
+    }
+}
+
+#[test]
+fn who_calls_out_into_a_network_while_another_of_it_calls_in_gets_one_link() {
+    let mut world = World::of(42, 3);
+    world.delay = (0.3, 0.0);
+    world.move_beside(2, 1);
+    // The call in is up before the answer to the call out is there.
+    world.dial(2, 0, Purpose::Link);
+    world.run(0.5);
+    let out = world.dial(0, 1, Purpose::Link);
+    world.run(20.0);
+    assert_eq!(world.nodes[0].ups.len(), 1);
+    let refused = DialFailure::Refused(Refusal::Network);
+    assert_eq!(world.nodes[0].failures, [(out, refused)]);
+    assert!(world.nodes[1].ups.is_empty());
+}
+
+#[test]
+fn of_two_who_call_each_other_none_gets_a_second_link_into_a_network() {
+    for from in 0..3u8 {
+        let mut world = World::of(43 + from, 3);
+        world.delay = (0.3, 0.0);
+        world.move_beside(2, 1);
+        let (larger, smaller) = match world.nodes[0].id > world.nodes[1].id {
+            true => (0, 1),
+            false => (1, 0),
+        };
+        // The larger one waits for the call of the smaller to be confirmed; meanwhile a third comes in.
+        world.nodes[2].addr = world.nodes[smaller].addr;
+        world.nodes[2].addr.set_port(5000);
+        world.dial(2, larger, Purpose::Link);
+        world.run(0.5);
+        world.dial(larger, smaller, Purpose::Link);
+        world.dial(smaller, larger, Purpose::Link);
+        world.run(20.0);
+        assert_eq!(world.nodes[larger].ups.len(), 1);
+        assert_eq!(
+            world.nodes[larger].failures[0].1,
+            DialFailure::Refused(Refusal::Network)
+        );
+    }
+}
+
+#[test]
+fn calls_made_in_a_callers_name_do_not_end_the_callers_own() {
+    let mut world = World::of(46, 2);
+    world.delay = (0.1, 0.0);
+    world.dial(0, 1, Purpose::Link);
+    world.run(0.15);
+    let forged = handshake::Call {
+        caller: world.nodes[0].id,
+        purpose: Purpose::Link,
+        class: Class::Normal,
+        dialled: Address::NONE,
+        unix: world.time().unix,
+    };
+    let callee = DialKey::Node(world.nodes[1].id);
+    let mut random = Stream::from_seed([46; 32]);
+    for n in 0..20 {
+        let init = handshake::Calling::new(&forged, callee, &mut random).map(|(_, cell)| cell);
+        let from = SocketAddr::from(([8, n, 0, 1], 9));
+        assert_eq!(world.inject(1, from, &init.expect("a good key")[..]), 1);
+    }
+    world.run(0.6);
+    assert_eq!((world.nodes[0].ups.len(), world.nodes[1].ups.len()), (1, 1));
+    assert_eq!(world.nodes[1].ups[0].1, world.peer(0));
 }

@@ -176,3 +176,135 @@ fn a_node_never_calls_itself_nor_an_address_out_of_reach() {
     );
     assert!(world.seen.is_empty());
 }
+
+#[test]
+fn a_call_from_an_address_that_is_never_sent_to_gets_no_answer_and_no_curve_work() {
+    let mut world = World::of(47, 2);
+    let init = lost_init(&mut world, Purpose::Link);
+    for from in ["192.168.1.1:9", "127.0.0.1:9", "9.9.9.9:0", "224.0.0.1:9"] {
+        let from: SocketAddr = from.parse().expect("a literal");
+        assert_eq!(world.inject(1, from, &init[..]), 0, "{from}");
+    }
+    assert_eq!(world.nodes[1].links.calls_opened(), 0);
+    assert_eq!(world.inject(1, world.nodes[0].addr, &init[..]), 1);
+}
+
+#[test]
+fn one_source_is_answered_twenty_times_a_second_and_all_together_sixty_four_times() {
+    let mut world = World::of(48, 2);
+    let mut answers = |source: &dyn Fn(u8) -> SocketAddr| -> usize {
+        (0..100u8)
+            .map(|n| {
+                let init = lost_init(&mut world, Purpose::Contact);
+                world.inject(1, source(n), &init[..])
+            })
+            .sum()
+    };
+    assert_eq!(
+        answers(&|n| SocketAddr::from(([8, 8, 8, 8], u16::from(n) + 1))),
+        20
+    );
+    assert_eq!(answers(&|n| SocketAddr::from(([8, n, 8, 8], 1))), 44);
+    assert_eq!(world.nodes[1].links.calls_opened(), 64);
+}
+
+/// The callee may write any source on its answer: the caller must not send a whole link's cells there.
+#[test]
+fn an_answer_from_elsewhere_aims_no_cell_at_the_place_it_came_from() {
+    let called = SocketAddr::from(([9, 2, 0, 1], 4000));
+    let beside = SocketAddr::from(([9, 2, 0, 200], 4001));
+    for (from, to) in [
+        (called, called),
+        (beside, beside),
+        (stranger(), called),
+        ("192.168.1.1:9".parse().expect("a literal"), called),
+        (SocketAddr::from(([9, 2, 0, 200], 0)), called),
+    ] {
+        let mut world = World::of(49, 2);
+        assert_eq!(world.nodes[1].addr, called);
+        world.keep_cells = true;
+        world.cut = true;
+        world.dial(0, 1, Purpose::Link);
+        let init = world.cells.last().expect("an INIT left").1.clone();
+        assert_eq!(world.inject(1, world.nodes[0].addr, &init[..]), 1);
+        let answer = world.cells.last().expect("an answer left").1.clone();
+        world.inject(0, from, &answer[..]);
+        assert_eq!(world.nodes[0].ups.len(), 1, "{from}");
+        let before = world.seen.len();
+        world.run(10.0);
+        let sent: BTreeSet<_> = world.seen[before..]
+            .iter()
+            .filter(|seen| seen.from == world.nodes[0].addr)
+            .map(|seen| seen.to)
+            .collect();
+        assert_eq!(sent, BTreeSet::from([to]), "{from}");
+    }
+}
+
+#[test]
+fn cells_from_unknown_sources_are_tried_within_a_budget() {
+    let mut world = World::of(50, 2);
+    world.link(0, 1, Purpose::Link);
+    world.keep_cells = true;
+    world.cut = true;
+    world.run(1.0);
+    let own = world.nodes[0].addr;
+    let mut fresh = world.cells.iter().filter(|(seen, _)| seen.from == own);
+    let (first, second) = match (fresh.next(), fresh.next()) {
+        (Some((_, first)), Some((_, second))) => (first.clone(), second.clone()),
+        _ => unreachable!("twenty cells a second leave at a link's start"),
+    };
+    let from = SocketAddr::new(own.ip(), 999);
+    let mut random = Stream::from_seed([50; 32]);
+    // One association, no call: a look for each cell.
+    for _ in 0..TRIALS as usize {
+        let cell: Cell = random.bytes();
+        let now = world.time();
+        world.nodes[1].links.handle_datagram(now, stranger(), &cell);
+    }
+    let dropped = world.nodes[1].links.dropped();
+    world.inject(1, from, &first[..]);
+    assert_eq!(
+        world.nodes[1].links.dropped(),
+        dropped + 1,
+        "no look is left"
+    );
+    world.inject(1, own, &first[..]);
+    world.now = world.now.after_seconds(0.1);
+    world.inject(1, from, &second[..]);
+    assert_eq!(world.nodes[1].links.dropped(), dropped + 1);
+}
+
+#[test]
+fn a_call_to_an_entry_key_is_not_answered_again_after_the_entry_was_started_anew() {
+    let key = || EntryKey::generate(&mut Stream::from_seed([51; 32]));
+    let mut world = World::of(51, 1);
+    let before = world.add(51, 1, Class::Normal, Some((key(), EntrySecret::NONE)));
+    let target = DialTarget {
+        key: DialKey::Entry(key().id(), EntrySecret::NONE),
+        addr: world.nodes[before].addr,
+    };
+    let call = |world: &mut World| {
+        world.keep_cells = true;
+        world.cut = true;
+        let now = world.time();
+        world.nodes[0].links.dial(now, target, Purpose::Contact);
+        world.drain(0);
+        world.cells.last().expect("an INIT left").1.clone()
+    };
+    let recorded = call(&mut world);
+    let caller = world.nodes[0].addr;
+    assert_eq!(world.inject(before, caller, &recorded[..]), 1);
+    world.now = world.now.after_seconds(60.0);
+    let late = call(&mut world);
+    world.now = world.now.after_seconds(9.0);
+    let anew = world.add(52, 2, Class::Normal, Some((key(), EntrySecret::NONE)));
+    assert_eq!(world.inject(anew, stranger(), &recorded[..]), 0);
+    assert_eq!(
+        world.inject(anew, caller, &late[..]),
+        1,
+        "a clock may be ten seconds slow"
+    );
+    let fresh = call(&mut world);
+    assert_eq!(world.inject(anew, caller, &fresh[..]), 1);
+}
