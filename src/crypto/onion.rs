@@ -265,4 +265,26 @@ mod tests {
             assert!(seen.insert(block[..16].to_vec()));
         }
     }
+
+    #[test]
+    fn an_end_opens_and_seals_nothing_beyond_its_counter() {
+        let mut random = Stream::from_seed([4; 32]);
+        let (mut own, mut hop) = hop(&mut random);
+        own.sealer.next = SEAL_LIMIT - 1;
+        hop.opener.window.record(SEAL_LIMIT - 2);
+        let last = own.sealer.seal(&[1; END]).unwrap();
+        assert_eq!(own.sealer.seal(&[1; END]), Err(Spent));
+        assert_eq!(hop.opener.open(&last), Ok((SEAL_LIMIT - 1, [1; END])));
+        let mut block = [0; BLOCK];
+        block[TAG..TAG + SEQUENCE].copy_from_slice(&SEAL_LIMIT.to_be_bytes());
+        let nonce = own.sealer.key.nonce(SEAL_LIMIT).into();
+        let end = &mut block[TAG + SEQUENCE..];
+        let cipher = &own.sealer.key.cipher;
+        let tag = cipher
+            .encrypt_inout_detached(&nonce, b"", end.into())
+            .unwrap();
+        block[..TAG].copy_from_slice(&tag);
+        assert!(hop.opener.window.fresh(SEAL_LIMIT));
+        assert_eq!(hop.opener.open(&block), Err(Rejected));
+    }
 }

@@ -348,10 +348,43 @@ mod tests {
         direction(6).0.epoch.advanced(epochs).key.to_bytes()
     }
 
+    /// The number is masked and not sealed, so whoever holds a genuine cell may flip any of its bits.
     #[test]
-    fn a_sealer_ends_before_its_counter_does() {
-        let (mut sealer, _, _) = direction(5);
-        sealer.next = SEAL_LIMIT;
+    fn a_number_changed_on_the_wire_is_recognised_only_where_opening_it_is_cheap() {
+        let (mut sealer, opener, _) = direction(7);
+        let (cell, number) = sealer.seal(&[0; INNER]).unwrap();
+        assert_eq!(opener.recognise(&cell), Some(number));
+        for bit in 0..64 {
+            let mut changed = cell;
+            changed[7 - bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(opener.recognise(&changed).is_some(), bit <= 12, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_direction_ends_before_its_counter_does() {
+        let (mut sealer, mut opener, _) = direction(5);
+        let end = SEAL_LIMIT >> EPOCH_BITS;
+        sealer.next = SEAL_LIMIT - 1;
+        sealer.epoch = sealer.epoch.advanced(end - 1);
+        let (last, _) = sealer.seal(&[1; INNER]).unwrap();
         assert_eq!(sealer.seal(&[0; INNER]), Err(Spent));
+        opener.window.record(SEAL_LIMIT - 2);
+        opener.epoch = opener.epoch.advanced(end - 1);
+        assert_eq!(opener.open(&last), Ok((SEAL_LIMIT - 1, [1; INNER])));
+        // One more, as a sealer without the limit would make it.
+        let epoch = sealer.epoch.next();
+        let nonce = sealer.direction.nonce(SEAL_LIMIT).into();
+        let mut cell = [0; CELL];
+        let body = &mut cell[NUMBER..NUMBER + INNER];
+        let tag = epoch
+            .cipher
+            .encrypt_inout_detached(&nonce, b"", body.into())
+            .unwrap();
+        cell[NUMBER + INNER..].copy_from_slice(&tag);
+        let masked = SEAL_LIMIT ^ sealer.direction.mask(&tag.into());
+        cell[..NUMBER].copy_from_slice(&masked.to_be_bytes());
+        assert_eq!(opener.recognise(&cell), Some(SEAL_LIMIT));
+        assert_eq!(opener.open(&cell), Err(Rejected));
     }
 }

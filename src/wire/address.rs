@@ -82,8 +82,7 @@ impl Address {
                 // Global unicast is 2000::/3; link-local needs a scope that 18 bytes do not carry.
                 let global = ip.segments()[0] & 0xe000 == 0x2000;
                 let lan = reach == Reach::Lan;
-                !never
-                    && ((global && (lan || !is_documentation_v6(ip))) || (lan && is_local_v6(ip)))
+                !never && ((global && (lan || !is_reserved_v6(ip))) || (lan && is_local_v6(ip)))
             }
         }
     }
@@ -140,14 +139,24 @@ fn is_local_v6(ip: Ipv6Addr) -> bool {
     ip.is_loopback() || first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80
 }
 
-/// 240.0.0.0/4, the benchmark networks and the three documentation networks.
+/// 240.0.0.0/4, those of protocols, of benchmarks and of documentation (RFC 6890), and the way into 6to4 (RFC 7526).
 fn is_reserved_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, ..] = ip.octets();
-    a >= 240 || (a == 198 && b & 0xfe == 18) || ip.is_documentation()
+    let [a, b, c, _] = ip.octets();
+    a >= 240
+        || (a == 198 && b & 0xfe == 18)
+        || matches!([a, b, c], [192, 0, 0] | [192, 88, 99])
+        || ip.is_documentation()
 }
 
-fn is_documentation_v6(ip: Ipv6Addr) -> bool {
-    ip.segments()[0] == 0x2001 && ip.segments()[1] == 0x0db8
+/// Those of protocols, with Teredo (2001::/23), of documentation (2001:db8::/32, 3fff::/20), and 6to4 (2002::/16). Teredo and 6to4 hold
+/// an IPv4 address that a tunnel would bring the cell to, and nobody here would have looked at it.
+fn is_reserved_v6(ip: Ipv6Addr) -> bool {
+    match (ip.segments()[0], ip.segments()[1]) {
+        (0x2001, second) => second < 0x0200 || second == 0x0db8,
+        (0x2002, _) => true,
+        (0x3fff, second) => second < 0x1000,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -203,8 +212,40 @@ mod tests {
             assert!(address(text).is_allowed(Reach::Lan), "{text}");
             assert!(!address(text).is_allowed(Reach::Public), "{text}");
         }
-        for text in ["9.9.9.9:9", "[2a00:1450::1]:9"] {
+        for text in [
+            "9.9.9.9:9",
+            "[2a00:1450::1]:9",
+            "[2001:200::1]:9",
+            "[2003::1]:9",
+            "[3fff:1000::1]:9",
+        ] {
             assert!(address(text).is_allowed(Reach::Public), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_public_node_sends_where_nobody_lives_or_a_tunnel_leads_home() {
+        for text in [
+            "240.1.2.3:9",
+            "198.19.0.1:9",
+            "192.0.2.1:9",
+            "198.51.100.1:9",
+            "203.0.113.1:9",
+            "192.0.0.8:9",
+            "192.88.99.1:9",
+            "[2001:db8::1]:9",
+            "[3fff:fff::1]:9",
+            "[2002:c0a8:101::1]:9",
+            "[2001:0:c0a8:101::1]:9",
+            "[64:ff9b::c0a8:101]:9",
+            "[::c0a8:101]:9",
+            "[4000::1]:9",
+        ] {
+            assert!(!address(text).is_allowed(Reach::Public), "{text}");
+        }
+        for home in ["[::ffff:192.168.1.1]:9", "[::ffff:127.0.0.1]:9"] {
+            assert!(!address(home).is_allowed(Reach::Public), "{home}");
+            assert!(address(home).is_allowed(Reach::Lan), "{home}");
         }
     }
 

@@ -18,8 +18,8 @@ impl Class {
 
     /// How many times the rates of `normal` a circuit runs at where every hop is of this class.
     ///
-    /// Three, not five: at five, the four circuits of one node would be 10.5 of a link's 20 cells a second, above the admission bound of
-    /// relays (0.36 of the rate).
+    /// Three, not five: at five, the four circuits of one node would be 10.5 of a link's 20 cells a second, more than the link carries with
+    /// what relays admit to it (half of its rate and more).
     pub fn circuit_factor(self) -> f64 {
         match self {
             Class::Normal => 1.0,
