@@ -6,7 +6,7 @@
 use crate::crypto::curve::Point;
 use crate::crypto::id::NodeId;
 use crate::wire::address::Address;
-use crate::wire::codec::{Malformed, Reader};
+use crate::wire::codec::{Malformed, malformed};
 use crate::wire::size::{ADDRESS, BODY, COMMAND, END, END_DATA, NEIGHBOUR, PARCEL, POINT, SEALED};
 
 mod body;
@@ -83,7 +83,7 @@ impl Channel {
             1 => Ok(Channel::Outbound),
             2 => Ok(Channel::Inbound),
             3 => Ok(Channel::Utility),
-            _ => Err(command::malformed("channel")),
+            _ => malformed("channel"),
         }
     }
 }

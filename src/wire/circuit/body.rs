@@ -1,6 +1,6 @@
 //! Bodies of links that speak of circuits and are no blocks: what passes on a spur, and the word that a circuit is gone.
 
-use super::command::{data, malformed};
+use super::command::data;
 use super::*;
 
 /// What the two ends of a spur say to each other, in the 464-byte body of a spur's cell.
@@ -43,7 +43,7 @@ impl SpurBody {
                 parcel: d.boxed()?,
             }),
             4 => Ok(SpurBody::Return { parcel: d.boxed()? }),
-            _ => Err(malformed("spur body")),
+            _ => malformed("spur body"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is said while a circuit is built.
 
-use super::command::{cell, data, malformed, open};
+use super::command::{cell, data, open};
 use super::*;
 
 /// Origin to the circuit's present last hop, while the circuit is built.
@@ -58,7 +58,7 @@ impl BuildForward {
             code::BEGIN => BuildForward::Begin {
                 channel: Channel::from_code(d.byte()?)?,
             },
-            _ => return Err(malformed("command while building")),
+            _ => return malformed("command while building"),
         };
         d.end().map(|()| parsed)
     }
@@ -89,7 +89,7 @@ impl BuildBack {
             code::NEIGHBOURS_ANSWER => {
                 let (total, count) = (d.byte()?, d.byte()?);
                 if usize::from(count) > NEIGHBOURS_AN_ANSWER {
-                    return Err(malformed("number of neighbours"));
+                    return malformed("number of neighbours");
                 }
                 let named = (0..count)
                     .map(|_| Ok((d.byte()?, d.boxed()?)))
@@ -103,7 +103,7 @@ impl BuildBack {
             code::BEGUN => BuildBack::Begun {
                 channel: Channel::from_code(d.byte()?)?,
             },
-            _ => return Err(malformed("answer while building")),
+            _ => return malformed("answer while building"),
         };
         d.end().map(|()| parsed)
     }

@@ -1,10 +1,7 @@
 //! The one form that all commands have in their cell, written and taken apart.
 
 use super::*;
-
-pub(super) fn malformed(what: &'static str) -> Malformed {
-    Malformed { what }
-}
+use crate::wire::codec::Reader;
 
 /// `command 1 | length 2 | data`, the rest zero. `data` is at most 433 bytes by construction of every caller.
 pub(super) fn cell(command: u8, parts: &[&[u8]]) -> [u8; END] {
@@ -24,24 +21,26 @@ pub(super) fn open(cell: &[u8; END]) -> Result<(u8, &[u8]), Malformed> {
     let length = usize::from(u16::from_be_bytes([cell[1], cell[2]]));
     let data = cell
         .get(COMMAND..COMMAND + length)
-        .ok_or(malformed("length"))?;
+        .ok_or(Malformed { what: "length" })?;
     Ok((cell[0], data))
 }
 
-/// Takes the data of a command apart; every method fails rather than read past the end.
+/// Takes the data of one command apart.
 pub(super) struct Data<'a> {
-    rest: &'a [u8],
+    reader: Reader<'a>,
     what: &'static str,
 }
 
-impl<'a> Data<'a> {
+pub(super) fn data<'a>(bytes: &'a [u8], what: &'static str) -> Data<'a> {
+    Data {
+        reader: Reader::new(bytes),
+        what,
+    }
+}
+
+impl Data<'_> {
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (head, rest) = self
-            .rest
-            .split_first_chunk::<N>()
-            .ok_or(malformed(self.what))?;
-        self.rest = rest;
-        Ok(*head)
+        self.reader.array(self.what)
     }
 
     pub(super) fn boxed<const N: usize>(&mut self) -> Result<Box<[u8; N]>, Malformed> {
@@ -49,39 +48,30 @@ impl<'a> Data<'a> {
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, Malformed> {
-        Ok(self.array::<1>()?[0])
+        self.reader.u8(self.what)
     }
 
     pub(super) fn node(&mut self) -> Result<NodeId, Malformed> {
-        NodeId::decode(&self.array::<POINT>()?).map_err(|_| malformed(self.what))
+        let what = self.what;
+        NodeId::decode(self.reader.take(POINT, what)?).map_err(|_| Malformed { what })
     }
 
     pub(super) fn point(&mut self) -> Result<Point, Malformed> {
-        Point::decode(&self.array::<POINT>()?).map_err(|_| malformed(self.what))
+        self.reader.point(self.what)
     }
 
     pub(super) fn address(&mut self) -> Result<Address, Malformed> {
-        Address::read(&mut Reader::new(&self.array::<ADDRESS>()?))
+        Address::read(&mut self.reader)
     }
 
     pub(super) fn slot(&mut self) -> Result<u8, Malformed> {
-        let slot = self.byte()?;
-        if slot < SPUR_SLOTS {
-            Ok(slot)
-        } else {
-            Err(malformed("spur slot"))
+        match self.byte()? {
+            slot if slot < SPUR_SLOTS => Ok(slot),
+            _ => malformed("spur slot"),
         }
     }
 
     pub(super) fn end(self) -> Result<(), Malformed> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(malformed(self.what))
-        }
+        self.reader.end(self.what)
     }
-}
-
-pub(super) fn data<'a>(rest: &'a [u8], what: &'static str) -> Data<'a> {
-    Data { rest, what }
 }

@@ -1,6 +1,6 @@
 //! What is said on a circuit whose end is an intro point.
 
-use super::command::{cell, data, malformed, open};
+use super::command::{cell, data, open};
 use super::*;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl InboundForward {
                 let generation = u16::from_be_bytes(d.array()?);
                 let (index, cells) = (d.byte()?, d.byte()?);
                 if index >= cells || cells > TOKEN_CELLS {
-                    return Err(malformed("token cell"));
+                    return malformed("token cell");
                 }
                 let tokens = (0..TOKENS_A_CELL)
                     .map(|_| d.array())
@@ -86,7 +86,7 @@ impl InboundForward {
                 spur: u32::from_be_bytes(d.array()?),
                 parcel: d.boxed()?,
             },
-            _ => return Err(malformed("command on an inbound circuit")),
+            _ => return malformed("command on an inbound circuit"),
         };
         d.end().map(|()| parsed)
     }
@@ -117,7 +117,7 @@ impl InboundBack {
                 spur: u32::from_be_bytes(d.array()?),
                 parcel: d.boxed()?,
             },
-            _ => return Err(malformed("answer on an inbound circuit")),
+            _ => return malformed("answer on an inbound circuit"),
         };
         d.end().map(|()| parsed)
     }

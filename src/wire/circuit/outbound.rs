@@ -1,6 +1,6 @@
 //! What is said on a circuit whose end holds spurs and delivers parcels.
 
-use super::command::{cell, data, malformed, open};
+use super::command::{cell, data, open};
 use super::*;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl OutboundForward {
                 addr: d.address()?,
                 key: Box::new(d.point()?),
             },
-            _ => return Err(malformed("command on an outbound circuit")),
+            _ => return malformed("command on an outbound circuit"),
         };
         d.end().map(|()| parsed)
     }
@@ -113,7 +113,7 @@ impl OutboundBack {
                 let up = match d.byte()? {
                     0 => false,
                     1 => true,
-                    _ => return Err(malformed("spur state")),
+                    _ => return malformed("spur state"),
                 };
                 OutboundBack::SpurState {
                     slot,
@@ -121,7 +121,7 @@ impl OutboundBack {
                     key: d.point()?,
                 }
             }
-            _ => return Err(malformed("answer on an outbound circuit")),
+            _ => return malformed("answer on an outbound circuit"),
         };
         d.end().map(|()| parsed)
     }

@@ -1,6 +1,5 @@
 //! The rates that CREATE names.
 
-use super::command::malformed;
 use super::*;
 
 /// Steady cells per second of a circuit in hundredths, as CREATE names them.
@@ -46,7 +45,7 @@ impl Rates {
         if fits(forward) && fits(back) {
             Ok(Rates { forward, back })
         } else {
-            Err(malformed("rates"))
+            malformed("rates")
         }
     }
 }

@@ -1,4 +1,3 @@
-use super::command::malformed;
 use super::*;
 use crate::crypto::keys::{CookieKey, NodeKey};
 use crate::crypto::random::Stream;
@@ -196,8 +195,8 @@ fn a_command_of_another_length_is_refused_and_none_stops_the_program() {
 
 #[test]
 fn rates_outside_their_bounds_are_refused() {
-    assert_eq!(Rates::decode([0, 0, 0, 1]), Err(malformed("rates")));
-    assert_eq!(Rates::decode([0, 1, 0xff, 0xff]), Err(malformed("rates")));
+    assert_eq!(Rates::decode([0, 0, 0, 1]), malformed("rates"));
+    assert_eq!(Rates::decode([0, 1, 0xff, 0xff]), malformed("rates"));
     let rates = Rates::new(0.5, 3.0);
     assert_eq!(Rates::decode(rates.encode()), Ok(rates));
 }

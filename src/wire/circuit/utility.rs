@@ -1,6 +1,6 @@
 //! What is said on a circuit whose end carries sealed queries.
 
-use super::command::{cell, data, malformed, open};
+use super::command::{cell, data, open};
 use super::*;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl UtilityForward {
                 addr: d.address()?,
                 sealed: d.boxed()?,
             },
-            _ => return Err(malformed("command on a utility circuit")),
+            _ => return malformed("command on a utility circuit"),
         };
         d.end().map(|()| parsed)
     }
@@ -68,7 +68,7 @@ impl UtilityBack {
                 asked: d.array()?,
                 sealed: d.boxed()?,
             },
-            _ => return Err(malformed("answer on a utility circuit")),
+            _ => return malformed("answer on a utility circuit"),
         };
         d.end().map(|()| parsed)
     }
