@@ -186,6 +186,7 @@ impl Assoc {
             loss: link.shaped.loss(),
             round_trip: link.shaped.round_trip(),
             rate: link.shaped.clock.rate_at(now),
+            silence: link.shaped.silence(now),
         })
     }
 }

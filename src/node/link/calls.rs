@@ -40,14 +40,9 @@ impl Links {
         if !Address::from(target.addr).is_allowed(reach) || target.key == DialKey::Node(self.own) {
             return Err(DialFailure::NotAllowed);
         }
-        let calls = self
-            .dials
-            .values()
-            .filter(|d| match purpose.is_contact() {
-                true => d.purpose == purpose,
-                false => !d.purpose.is_contact(),
-            })
-            .count();
+        // Each purpose by itself: spurs that others ask for must not keep this node from a link.
+        let of_purpose = |d: &&Dial| d.purpose == purpose;
+        let calls = self.dials.values().filter(of_purpose).count();
         let room = match purpose {
             Purpose::Contact | Purpose::Errand => calls < CONTACT_DIALS,
             Purpose::Link => calls < DIALS && self.count(Purpose::Link, true) < CALLED_LINKS,

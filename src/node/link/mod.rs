@@ -78,7 +78,7 @@ pub const CONTACTS: usize = 256;
 pub const HALF_OPEN: usize = 256;
 /// The same of one IPv4 address or IPv6 /64 (in LAN mode: of one address and port).
 pub const HALF_OPEN_PER_SOURCE: usize = 8;
-/// Calls for links and spurs under way; more fail at once.
+/// Calls for links under way, and calls for spurs; more fail at once.
 pub const DIALS: usize = 32;
 /// Calls for contact sessions of each plane under way; more are refused.
 pub const CONTACT_DIALS: usize = 64;
@@ -366,6 +366,7 @@ impl Links {
                 loss: 0.0,
                 round_trip: None,
                 rate: 0.0,
+                silence: now.since(dial.started()),
             });
         up.chain(calls).collect()
     }

@@ -138,6 +138,8 @@ pub struct LinkInfo {
     pub round_trip: Option<Duration>,
     /// Cells per second and direction, now.
     pub rate: f64,
+    /// Since the last cell came in.
+    pub silence: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -267,9 +267,14 @@ impl Shaped {
         brought
     }
 
+    /// Since the last cell came in.
+    pub fn silence(&self, now: Moment) -> Duration {
+        now.since(self.last_in)
+    }
+
     pub fn health(&self, now: Moment) -> Health {
         let silence = SILENCE.max(Duration::from_secs_f64(12.0 / self.rate));
-        let silent = now.since(self.last_in);
+        let silent = self.silence(now);
         if silent < silence {
             Health::Fine
         } else if silent < silence + HOPE {
