@@ -359,7 +359,7 @@ impl Node {
             LinkOutput::Contact { plane, peer, body } => {
                 match (plane, body[0] < FIRST_FOREIGN_KIND) {
                     (Purpose::Contact, true) => self.dht.handle_message(now, peer, &body),
-                    (Purpose::Errand, false) => self.circuits.handle_contact(peer, &body),
+                    (Purpose::Errand, false) => self.circuits.handle_contact(now, peer, &body),
                     _ => {}
                 }
             }
@@ -503,6 +503,8 @@ impl Node {
                     peer: link.peer?,
                     certificate: self.links.certificate(link.assoc),
                     rate: link.rate.min(self.class.link_rate()),
+                    chosen: chosen.contains(&link.assoc),
+                    silence: link.silence,
                 })
             })
             .collect();

@@ -11,7 +11,7 @@ use paratox::crypto::keys::{CookieKey, NodeKey};
 use paratox::crypto::random::{Stream, Streams};
 use paratox::node::circuit::{CircuitConfig, CircuitOutput, CircuitStreams, Circuits, Guard, View};
 use paratox::node::dht::{Dht, DhtConfig, DhtOutput, Timing};
-use paratox::node::link::{AssocId, BodyKind, LinkConfig, LinkOutput, Links, Purpose};
+use paratox::node::link::{AssocId, BodyKind, LinkConfig, LinkInfo, LinkOutput, Links, Purpose};
 use paratox::node::person::{ContactTag, IntroPoint, PersonEvent, ReplyHandle, SpurTarget};
 use paratox::wire::class::Class;
 use paratox::wire::descriptor;
@@ -176,6 +176,8 @@ impl World {
             .collect();
         for n in 0..self.nodes.len() {
             let node = &mut self.nodes[n];
+            let info = node.links.info(self.at).into_iter();
+            let info: BTreeMap<AssocId, LinkInfo> = info.map(|i| (i.assoc, i)).collect();
             let guards = node
                 .up
                 .iter()
@@ -185,12 +187,9 @@ impl World {
                     assoc: *assoc,
                     peer: *peer,
                     certificate: node.links.certificate(*assoc),
-                    rate: node
-                        .links
-                        .info(self.at)
-                        .iter()
-                        .find(|i| i.assoc == *assoc)
-                        .map_or(0.0, |i| i.rate),
+                    rate: info.get(assoc).map_or(0.0, |i| i.rate),
+                    chosen: true,
+                    silence: info.get(assoc).map_or(Duration::ZERO, |i| i.silence),
                 })
                 .collect();
             node.circuits.set_view(View {
@@ -250,7 +249,7 @@ impl World {
                     }
                     LinkOutput::Contact { peer, body, .. } => {
                         if body[0] >= 0x40 {
-                            node.circuits.handle_contact(peer, &body);
+                            node.circuits.handle_contact(now, peer, &body);
                         } else {
                             node.dht.handle_message(now, peer, &body);
                         }

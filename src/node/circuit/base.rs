@@ -30,6 +30,8 @@ pub(super) struct Shaped {
     pub dialled: bool,
     /// Cells per second each way.
     pub rate: f64,
+    /// Nothing came over it for so long that its other end is probably gone; it is not down yet.
+    pub silent: bool,
 }
 
 /// Whose a circuit id on an association is.
@@ -57,7 +59,7 @@ pub(super) struct Base {
     pub timers: Timers,
     /// For what others' circuits need. Own circuits have a stream apart: what they draw would decide keys and numbers of others' otherwise, and
     /// nothing that a node does for others may follow from its own circuits.
-    pub random: Stream,
+    pub relay_random: Stream,
     pub own_random: Stream,
     pub schedule: Stream,
     pub topology: Stream,
@@ -81,7 +83,7 @@ impl Base {
             routes: BTreeMap::new(),
             timers: Timers::default(),
             own_random: streams.crypto.fork("own circuits", b"").forgetful(),
-            random: streams.crypto.forgetful(),
+            relay_random: streams.crypto.forgetful(),
             schedule: streams.schedule,
             topology: streams.topology,
             out: VecDeque::new(),
@@ -160,7 +162,7 @@ impl Base {
         }
         let random = match route {
             Route::Origin(_) => &mut self.own_random,
-            Route::Prev(_) | Route::Next(_) => &mut self.random,
+            Route::Prev(_) | Route::Next(_) => &mut self.relay_random,
         };
         loop {
             let at = (assoc, random.u32() & !DIALLER | mine);
@@ -178,11 +180,16 @@ impl Base {
             .is_some_and(|link| link.dialled == (at.1 & DIALLER == 0))
     }
 
-    /// Neighbours that can be named: with a link that is up and a certificate.
+    /// Whether there is this link and its other end is heard.
+    pub fn is_heard(&self, assoc: AssocId) -> bool {
+        self.links.get(&assoc).is_some_and(|link| !link.silent)
+    }
+
+    /// Neighbours that can be named: with a link that is heard and a certificate.
     fn nameable(&self) -> impl Iterator<Item = &Guard> {
         self.guards
             .iter()
-            .filter(|guard| guard.certificate.is_some() && self.links.contains_key(&guard.assoc))
+            .filter(|guard| guard.certificate.is_some() && self.is_heard(guard.assoc))
     }
 
     pub fn certified(&self) -> usize {

@@ -3,12 +3,15 @@
 //! The other half of `relay`, which brings the commands here. Not here: what an intro point keeps (`intro`) and who waits for which
 //! answer (`forward`).
 
+use std::net::SocketAddr;
+
 use super::CircuitOutput;
 use super::base::Base;
 use super::end::{Delivery, MAX_EARLY, OutboundEnd, Role, SpurSlot, SpurState};
 use super::forward::{ANSWER, Answered, REQUEST};
 use super::intro::{MAX_SPURS, SpurKey};
 use super::relay::Relays;
+use super::strangers::Call;
 use super::timers::Timer;
 use crate::crypto::curve::Point;
 use crate::crypto::id::NodeId;
@@ -22,6 +25,8 @@ use crate::wire::peer::Peer;
 use crate::wire::size::{BODY, QUERY};
 use crate::wire::time::{Moment, Now};
 
+/// Spurs that one network (in LAN mode: one address) may hold to here: one alone cannot take all places.
+const MAX_SPURS_OF_ONE: usize = MAX_SPURS / 2;
 /// Seconds between two attempts to open a spur at its intro point.
 const SPUR_OPEN_SECONDS: f64 = 3.0;
 
@@ -58,7 +63,7 @@ impl Relays {
                     base.out(CircuitOutput::CloseSpur { assoc });
                 }
                 self.close_spur(base, number, slot);
-                if !allowed || !addr.is_allowed(Reach::of(base.lan)) {
+                if !allowed || node != base.id && !self.may_call(base, now.at, &addr) {
                     self.say(number, slot, key, false);
                     return;
                 }
@@ -107,6 +112,12 @@ impl Relays {
         if state == SpurState::Local {
             end.say(slot, key, true);
         }
+    }
+
+    /// Whether a spur may be opened to this address, which only the origin vouches for.
+    fn may_call(&mut self, base: &Base, now: Moment, addr: &Address) -> bool {
+        addr.is_allowed(Reach::of(base.lan))
+            && self.strangers.call(now, addr.socket()) != Call::NotNow
     }
 
     fn outbound_end(&mut self, number: u64) -> Option<&mut OutboundEnd> {
@@ -201,8 +212,15 @@ impl Relays {
         peer: Peer,
         dialled: bool,
     ) {
+        self.heard(base, peer.addr);
         if !dialled {
-            if self.incoming.len() >= MAX_SPURS {
+            let network = |addr: &SocketAddr| Address::from(*addr).network();
+            let beside = |addr: &&SocketAddr| match base.lan {
+                true => **addr == peer.addr,
+                false => network(addr) == network(&peer.addr),
+            };
+            let of_one = self.incoming.values().filter(beside).count();
+            if self.incoming.len() >= MAX_SPURS || of_one >= MAX_SPURS_OF_ONE {
                 base.out(CircuitOutput::CloseSpur { assoc });
             } else {
                 self.incoming.insert(assoc, peer.addr);
@@ -360,20 +378,27 @@ impl Relays {
             node,
             addr: addr.socket(),
         };
-        if let Some(body) = self.forwarder.query(now.at, number, to, &sealed) {
+        let call = self.strangers.call(now.at, to.addr);
+        if let Some(body) = self.forwarder.query(now.at, number, to, &sealed, call) {
+            base.out(CircuitOutput::Contact { to, body });
+        }
+    }
+
+    /// Something that opened came from this address: it is no stranger, and what was held back for it may go.
+    pub fn heard(&mut self, base: &mut Base, addr: SocketAddr) {
+        self.strangers.heard(addr);
+        for (to, body) in self.forwarder.heard(addr) {
             base.out(CircuitOutput::Contact { to, body });
         }
     }
 
     /// A body of kind 0x40 or above came over a contact session.
-    pub fn contact(&mut self, base: &mut Base, from: Peer, body: &[u8; BODY]) {
-        for (to, body) in self.forwarder.heard(from.addr) {
-            base.out(CircuitOutput::Contact { to, body });
-        }
+    pub fn contact(&mut self, base: &mut Base, now: Now, from: Peer, body: &[u8; BODY]) {
+        self.heard(base, from.addr);
         match body[0] {
             REQUEST => {
                 let key = base.key.clone();
-                if let Some((token, request)) = self.forwarder.request(&key, from, body) {
+                if let Some((token, request)) = self.forwarder.request(now.at, &key, from, body) {
                     base.out(CircuitOutput::Ask { token, request });
                 }
             }

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use super::allowance::Allowance;
 use super::intro::Intro;
 use super::pace::Pace;
 use crate::crypto::curve::Point;
@@ -25,6 +26,10 @@ pub const MAX_EARLY: usize = 4;
 /// Spurs of one circuit kept for answers; the oldest is closed.
 const MAX_RETIRED: usize = 8;
 
+/// Spurs an origin may open at once, and seconds to one more: twenty births come quickly at a circuit's start, later one in 30 s.
+const SPUR_BURST: f64 = 24.0;
+const SPUR_SECONDS: f64 = 5.0;
+
 /// Seconds for which a spur is kept beside its successor: whoever was reached by it waits up to 1.5 s with a receipt, which then has a
 /// circuit's way back.
 fn answers_within(class: Class) -> f64 {
@@ -33,9 +38,6 @@ fn answers_within(class: Class) -> f64 {
         Class::Normal => 12.0,
     }
 }
-/// Spurs an origin may open at once, and seconds to one more: twenty births come quickly at a circuit's start, later one in 30 s.
-const SPUR_BURST: f64 = 24.0;
-const SPUR_SECONDS: f64 = 5.0;
 
 /// A delivery as it goes over a spur.
 pub(super) type Delivery = (Box<[u8; COOKIE_BLOCK]>, Box<[u8; PARCEL]>);
@@ -62,6 +64,7 @@ pub(super) struct SpurSlot {
 /// A spur whose slot has another one already. It delivers nothing any more, but answers to what it delivered last may still come.
 pub(super) struct Retired {
     pub assoc: AssocId,
+    peer: Peer,
     pub slot: u8,
     pub name: SpurName,
     until: Moment,
@@ -72,21 +75,13 @@ pub(super) struct OutboundEnd {
     /// Oldest first.
     pub retired: VecDeque<Retired>,
     back: VecDeque<OutboundBack>,
-    allowance: f64,
-    allowance_at: Moment,
+    openings: Allowance,
 }
 
 impl OutboundEnd {
     /// Whether the origin may open one more spur now.
     pub fn may_open(&mut self, now: Moment) -> bool {
-        let earned = now.since(self.allowance_at).as_secs_f64() / SPUR_SECONDS;
-        self.allowance = (self.allowance + earned).min(SPUR_BURST);
-        self.allowance_at = now;
-        if self.allowance < 1.0 {
-            return false;
-        }
-        self.allowance -= 1.0;
-        true
+        self.openings.take(now)
     }
 
     /// Takes a spur that is up out of its slot, for its answers. Gives the one that has to go for it, if there were too many.
@@ -94,6 +89,7 @@ impl OutboundEnd {
         let held = self.slots.get_mut(usize::from(slot))?;
         let Some(SpurSlot {
             key,
+            peer,
             state: SpurState::Up(assoc),
             ..
         }) = held
@@ -102,6 +98,7 @@ impl OutboundEnd {
         };
         self.retired.push_back(Retired {
             assoc: *assoc,
+            peer: *peer,
             slot,
             name: spur_name(key),
             until: now.after_seconds(answers_within(class)),
@@ -193,8 +190,7 @@ impl End {
                 slots: Default::default(),
                 retired: VecDeque::new(),
                 back: VecDeque::new(),
-                allowance: SPUR_BURST,
-                allowance_at: now,
+                openings: Allowance::new(1.0 / SPUR_SECONDS, SPUR_BURST, now),
             })),
             Channel::Inbound => Role::Inbound(InboundEnd::default()),
             Channel::Utility => Role::Utility(UtilityEnd::default()),
@@ -236,12 +232,11 @@ impl End {
 
     pub fn addresses(&self) -> Vec<SocketAddr> {
         match &self.role {
-            Role::Outbound(end) => end
-                .slots
-                .iter()
-                .flatten()
-                .map(|slot| slot.peer.addr)
-                .collect(),
+            Role::Outbound(end) => {
+                let held = end.slots.iter().flatten().map(|slot| slot.peer.addr);
+                held.chain(end.retired.iter().map(|retired| retired.peer.addr))
+                    .collect()
+            }
             Role::Inbound(_) | Role::Utility(_) => Vec::new(),
         }
     }

@@ -6,7 +6,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
+use super::allowance::Allowance;
 use super::seal::Question;
+use super::strangers::Call;
+use crate::crypto::id::NodeId;
 use crate::crypto::keys::NodeKey;
 use crate::crypto::random::Stream;
 use crate::wire::peer::Peer;
@@ -25,14 +28,19 @@ const MAX_A_CIRCUIT: usize = 32;
 const PATIENCE: f64 = 30.0;
 /// Requests waiting for the store: it answers at once, so this is only a guard.
 const MAX_OPEN: usize = 64;
-/// Addresses remembered, of those heard and those only sent to; the oldest is forgotten, and counts as never heard again.
-const MAX_ADDRESSES: usize = 2048;
 /// Requests held back until an address was heard for the first time; one more is dropped.
 const MAX_HELD: usize = 4;
 /// Addresses that requests are held back for; one more is not waited for.
 const MAX_HELD_ADDRESSES: usize = 64;
-/// Seconds between two cells to an address that never answered: a circuit's end is not a weapon against a third party.
-const STRANGER_SECONDS: f64 = 60.0;
+/// Sealed requests opened a second, and saved up to: each costs about a millisecond of curve work, so this is a tenth of a core. A node is asked
+/// as often as it asks, once or twice a second. More are not looked at, and whoever asked asks another replica.
+const QUESTIONS: f64 = 100.0;
+const QUESTIONS_AT_ONCE: f64 = 200.0;
+/// The same for one node that asks: one flood does not stop the others.
+const QUESTIONS_OF_ONE: f64 = 20.0;
+const QUESTIONS_OF_ONE_AT_ONCE: f64 = 60.0;
+/// Nodes counted at once: as many as have sessions. One more is not answered.
+const MAX_ASKERS: usize = crate::node::link::CONTACTS;
 
 /// A body and whom it goes to.
 pub(super) type Outgoing = (Peer, Box<[u8; BODY]>);
@@ -73,9 +81,8 @@ pub(super) struct Forwarder {
     order: VecDeque<u32>,
     open: BTreeMap<u64, Open>,
     next_token: u64,
-    /// When each address was last sent to, if it was never heard; `None` once it was heard.
-    addresses: BTreeMap<SocketAddr, Option<Moment>>,
-    address_order: VecDeque<SocketAddr>,
+    questions: Allowance,
+    askers: BTreeMap<NodeId, Allowance>,
     held: BTreeMap<SocketAddr, Vec<Outgoing>>,
     random: Stream,
 }
@@ -95,16 +102,15 @@ impl Forwarder {
             order: VecDeque::new(),
             open: BTreeMap::new(),
             next_token: 0,
-            addresses: BTreeMap::new(),
-            address_order: VecDeque::new(),
+            questions: Allowance::new(QUESTIONS, QUESTIONS_AT_ONCE, Moment(0)),
+            askers: BTreeMap::new(),
             held: BTreeMap::new(),
             random,
         }
     }
 
-    /// This address sent something that opened. What was held back for it may go now.
+    /// This address sent something that opened: what was held back for it may go now.
     pub fn heard(&mut self, addr: SocketAddr) -> Vec<Outgoing> {
-        self.remember(addr, None);
         self.held.remove(&addr).unwrap_or_default()
     }
 
@@ -115,30 +121,6 @@ impl Forwarder {
         let held = self.held.entry(to.addr).or_default();
         if held.len() < MAX_HELD {
             held.push((to, body));
-        }
-    }
-
-    fn remember(&mut self, addr: SocketAddr, state: Option<Moment>) {
-        if self.addresses.insert(addr, state).is_none() {
-            self.address_order.push_back(addr);
-            if self.address_order.len() > MAX_ADDRESSES
-                && let Some(oldest) = self.address_order.pop_front()
-            {
-                self.addresses.remove(&oldest);
-            }
-        }
-    }
-
-    fn may_send(&mut self, now: Moment, addr: SocketAddr) -> bool {
-        match self.addresses.get(&addr) {
-            Some(None) => true,
-            Some(Some(last)) if now < last.after_seconds(STRANGER_SECONDS) => false,
-            _ => {
-                // What was held for it since its last silence is stale by now.
-                self.held.remove(&addr);
-                self.remember(addr, Some(now));
-                true
-            }
         }
     }
 
@@ -180,21 +162,26 @@ impl Forwarder {
         Some(id)
     }
 
-    /// A query came out of a circuit that ends here. The body to send to `to`, if it may go.
+    /// A query came out of a circuit that ends here. The body to send to `to`, if it may go now.
     pub fn query(
         &mut self,
         now: Moment,
         circuit: u64,
         to: Peer,
         sealed: &[u8; SEALED],
+        call: Call,
     ) -> Option<Box<[u8; BODY]>> {
-        let now_or_held = self.may_send(now, to.addr);
         let id = self.note(now, circuit, to, name(sealed))?;
         let body = body(REQUEST, id, sealed);
-        if now_or_held {
-            return Some(body);
+        match call {
+            Call::Known => return Some(body),
+            Call::First => {
+                // What was held for it since its last silence is stale by now.
+                self.held.remove(&to.addr);
+                return Some(body);
+            }
+            Call::NotNow => self.hold(to, body),
         }
-        self.hold(to, body);
         None
     }
 
@@ -210,6 +197,9 @@ impl Forwarder {
             node: own.id(),
             addr: SocketAddr::from(([0, 0, 0, 0], 0)),
         };
+        if !self.questions.take(now) {
+            return None;
+        }
         let id = self.note(now, circuit, to, name(sealed))?;
         self.ask(own, AnswerTo::Own(id), sealed)
     }
@@ -217,12 +207,30 @@ impl Forwarder {
     /// A sealed request came over a contact session: to be asked of the store.
     pub fn request(
         &mut self,
+        now: Moment,
         own: &NodeKey,
         from: Peer,
         bytes: &[u8; BODY],
     ) -> Option<(u64, Box<[u8; QUERY]>)> {
+        if !self.may_ask(now, &from.node) || !self.questions.take(now) {
+            return None;
+        }
         let (id, sealed) = split(bytes);
         self.ask(own, AnswerTo::Peer(from, id), &sealed)
+    }
+
+    /// Whether this node's questions are not too many.
+    fn may_ask(&mut self, now: Moment, node: &NodeId) -> bool {
+        if !self.askers.contains_key(node) {
+            if self.askers.len() >= MAX_ASKERS {
+                self.askers.retain(|_, allowance| !allowance.is_whole(now));
+            }
+            if self.askers.len() >= MAX_ASKERS {
+                return false;
+            }
+        }
+        let of_one = || Allowance::new(QUESTIONS_OF_ONE, QUESTIONS_OF_ONE_AT_ONCE, now);
+        self.askers.entry(*node).or_insert_with(of_one).take(now)
     }
 
     fn ask(
@@ -335,14 +343,16 @@ mod tests {
         let (asked, sealed) =
             Asked::new(keeper.id(), &[1; QUERY], &mut random).expect("a valid key");
         let request = at_end
-            .query(Moment(0), 5, keeper_peer, &sealed)
+            .query(Moment(0), 5, keeper_peer, &sealed, Call::First)
             .expect("the first cell to it");
         assert!(
-            at_end.request(&end, keeper_peer, &request).is_none(),
+            at_end
+                .request(Moment(0), &end, keeper_peer, &request)
+                .is_none(),
             "not sealed to the end"
         );
         let (token, body) = at_keeper
-            .request(&keeper, end_peer, &request)
+            .request(Moment(0), &keeper, end_peer, &request)
             .expect("sealed to it");
         assert_eq!(*body, [1; QUERY]);
         let Some(Answered::Send { to, body }) = at_keeper.answered(&keeper, token, &[2; QUERY])
@@ -365,30 +375,47 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_never_answered_gets_one_cell_a_minute() {
+    fn what_waits_for_a_silent_address_goes_when_it_is_heard_and_is_forgotten_with_its_next_call() {
         let mut random = Stream::from_seed([2; 32]);
         let (_, silent) = peer(&mut random, 1);
         let mut forwarder = Forwarder::new(random.fork("end", b""));
         let sealed = Box::new([3; SEALED]);
-        let sent: Vec<u64> = (0..180u64)
-            .filter(|second| {
-                forwarder
-                    .query(Moment(second * 1_000_000), 1, silent, &sealed)
-                    .is_some()
-            })
-            .collect();
-        assert_eq!(sent, [0, 60, 120]);
-        let held = forwarder.heard(silent.addr);
-        assert_eq!(held.len(), MAX_HELD, "what waited since the last cell");
-        assert!(
-            forwarder
-                .query(Moment(180_000_001), 1, silent, &sealed)
-                .is_some()
-        );
-        assert!(
-            forwarder
-                .query(Moment(180_000_002), 1, silent, &sealed)
-                .is_some()
-        );
+        let ask = |forwarder: &mut Forwarder, call| {
+            let asked = forwarder.query(Moment(0), 1, silent, &sealed, call);
+            asked.is_some()
+        };
+        assert!(ask(&mut forwarder, Call::First));
+        for _ in 0..9 {
+            assert!(!ask(&mut forwarder, Call::NotNow));
+        }
+        assert_eq!(forwarder.heard(silent.addr).len(), MAX_HELD);
+        assert!(forwarder.heard(silent.addr).is_empty());
+        assert!(!ask(&mut forwarder, Call::NotNow));
+        assert!(ask(&mut forwarder, Call::First));
+        assert!(forwarder.heard(silent.addr).is_empty());
+        assert!(ask(&mut forwarder, Call::Known));
+    }
+
+    #[test]
+    fn a_flood_of_questions_costs_a_bounded_number_of_agreements_and_stops_nobody_else() {
+        let mut random = Stream::from_seed([3; 32]);
+        let (own, _) = peer(&mut random, 1);
+        let mut forwarder = Forwarder::new(random.fork("end", b""));
+        let mut opened = |from: Peer, times: usize, at: Moment| {
+            let mut request = [0; BODY];
+            let asked = Asked::new(own.id(), &[1; QUERY], &mut random);
+            let (_, sealed) = asked.expect("a valid key");
+            request[5..5 + SEALED].copy_from_slice(&sealed[..]);
+            let asked = |_: &usize| forwarder.request(at, &own, from, &request).is_some();
+            (0..times).filter(asked).count()
+        };
+        let mut others = Stream::from_seed([4; 32]);
+        let mut next = |port| peer(&mut others, port).1;
+        assert_eq!(opened(next(1), 500, Moment(0)), 60);
+        assert_eq!(opened(next(2), 5, Moment(0)), 5);
+        // Many who ask together still cost no more than this node can give.
+        let all: usize = (3..10).map(|n| opened(next(n), 60, Moment(0))).sum();
+        assert_eq!(all, QUESTIONS_AT_ONCE as usize - 65);
+        assert_eq!(opened(next(10), 60, Moment(1_000_000)), 60);
     }
 }

@@ -1,11 +1,14 @@
 //! Intro points: parcels that show a registered cookie or token go down the circuit that registered it.
 //!
-//! Whoever holds one of the owner's tokens is a contact; contacts are served in turn. Whoever only holds the cookie of the descriptor is
-//! a stranger; strangers share one cell in 30 s and four places, so that they can neither flood the owner nor displace a contact.
+//! Whoever holds one of the owner's tokens is a contact; contacts are served in turn, token by token, however many spurs one of them opens.
+//! Whoever only holds the cookie of the descriptor is a stranger; strangers share one cell in 15 s and eight places, so that they can neither
+//! flood the owner nor displace a contact.
 //! Not here: the circuit's clock (`end`), which asks for one parcel at a time.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 
+use super::allowance::Allowance;
 use super::cookie::CookieOpener;
 use crate::crypto::curve::Point;
 use crate::crypto::keys::CookieKey;
@@ -19,8 +22,10 @@ use crate::wire::time::Moment;
 const MAX_REGISTRATIONS: usize = 128;
 /// Spurs that may end here, as many as the links allow; one more is closed.
 pub const MAX_SPURS: usize = crate::node::link::ACCEPTED_SPURS;
-/// Parcels of one spur that wait for the circuit; the newest is dropped, its sender sends it again.
+/// Parcels that showed one token and wait for the circuit; the newest is dropped, its sender sends it again.
 const MAX_WAITING: usize = 16;
+/// The same of all contacts together, 100 kB: sixteen who write all at once. The newest is dropped.
+const MAX_WAITING_ALL: usize = 16 * MAX_WAITING;
 /// Parcels of all strangers that wait; the newest is dropped.
 const MAX_STRANGERS: usize = 8;
 /// Strangers' parcels that go through at once before the clock counts: the first words of three people who come at one time, for whoever
@@ -43,13 +48,12 @@ struct Registration {
     /// Cells of tokens by index, of the newest generation.
     generation: u16,
     tokens: BTreeMap<u8, Vec<[u8; 16]>>,
-    /// By spur handle.
-    contacts: BTreeMap<u32, VecDeque<Parcel>>,
-    /// The handle served last.
-    turn: u32,
+    /// By the token that was shown, with the spur's handle; never an empty queue.
+    contacts: BTreeMap<[u8; 16], VecDeque<(u32, Parcel)>>,
+    /// The token served last.
+    turn: [u8; 16],
     strangers: VecDeque<(u32, Parcel)>,
-    allowance: f64,
-    allowance_at: Moment,
+    allowance: Allowance,
 }
 
 struct Spur {
@@ -101,10 +105,9 @@ impl Intro {
             generation: 0,
             tokens: BTreeMap::new(),
             contacts: BTreeMap::new(),
-            turn: 0,
+            turn: [0; 16],
             strangers: VecDeque::new(),
-            allowance: STRANGER_BURST,
-            allowance_at: now,
+            allowance: Allowance::new(1.0 / STRANGER_SECONDS, STRANGER_BURST, now),
         };
         self.registrations.insert(cookie, registration);
         true
@@ -193,20 +196,8 @@ impl Intro {
         let Some(spur) = self.spurs.remove(&key) else {
             return;
         };
+        // What has arrived still goes down; the handle is dead for answers.
         self.handles.remove(&spur.handle);
-        if let Some(registration) = spur
-            .cookie
-            .and_then(|cookie| self.registrations.get_mut(&cookie))
-        {
-            // What has arrived still goes down; the handle is dead for answers.
-            if registration
-                .contacts
-                .get(&spur.handle)
-                .is_some_and(VecDeque::is_empty)
-            {
-                registration.contacts.remove(&spur.handle);
-            }
-        }
     }
 
     /// A delivery came by a spur: chaff of its origin, a stranger's or a contact's parcel.
@@ -242,9 +233,14 @@ impl Intro {
                 registration.strangers.push_back((spur.handle, parcel));
             }
         } else {
-            let queue = registration.contacts.entry(spur.handle).or_default();
-            if queue.len() < MAX_WAITING {
-                queue.push_back(parcel);
+            let all: usize = registration.contacts.values().map(VecDeque::len).sum();
+            let of_one = registration
+                .contacts
+                .get(&credential)
+                .map_or(0, VecDeque::len);
+            if all < MAX_WAITING_ALL && of_one < MAX_WAITING {
+                let queue = registration.contacts.entry(credential).or_default();
+                queue.push_back((spur.handle, parcel));
             }
         }
     }
@@ -252,30 +248,26 @@ impl Intro {
     /// The parcel that the inbound circuit with this cookie carries next, and the handle of its spur.
     pub fn next(&mut self, now: Moment, cookie: &[u8; 16]) -> Option<(u32, Parcel)> {
         let registration = self.registrations.get_mut(cookie)?;
-        let earned = now.since(registration.allowance_at).as_secs_f64() / STRANGER_SECONDS;
-        registration.allowance = (registration.allowance + earned).min(STRANGER_BURST);
-        registration.allowance_at = now;
-        if registration.allowance >= 1.0
+        if registration.allowance.has(now)
             && let Some(waiting) = registration.strangers.pop_front()
         {
-            registration.allowance -= 1.0;
+            registration.allowance.take(now);
             return Some(waiting);
         }
-        let turn = registration.turn;
-        let served = |(_, queue): &(&u32, &VecDeque<Parcel>)| !queue.is_empty();
-        let contacts = &registration.contacts;
-        let (handle, _) = contacts
-            .range(turn.checked_add(1)?..)
-            .find(served)
-            .or_else(|| contacts.range(..=turn).find(served))?;
-        let handle = *handle;
-        registration.turn = handle.min(u32::MAX - 1);
-        let queue = registration.contacts.get_mut(&handle)?;
-        let parcel = queue.pop_front()?;
-        if queue.is_empty() && !self.handles.contains_key(&handle) {
-            registration.contacts.remove(&handle);
+        let behind = (Bound::Excluded(registration.turn), Bound::Unbounded);
+        let contacts = &mut registration.contacts;
+        let token = contacts
+            .range(behind)
+            .next()
+            .or_else(|| contacts.iter().next())
+            .map(|(token, _)| *token)?;
+        registration.turn = token;
+        let queue = contacts.get_mut(&token)?;
+        let waiting = queue.pop_front();
+        if queue.is_empty() {
+            contacts.remove(&token);
         }
-        Some((handle, parcel))
+        waiting
     }
 
     /// The spur an answer of the owner goes back along: only one that showed a credential of the owner's.
@@ -361,6 +353,45 @@ mod tests {
     }
 
     #[test]
+    fn a_contact_with_many_spurs_is_served_no_more_than_another_and_fills_no_memory() {
+        let mut bench = Bench::new();
+        bench.intro.tokens(&COOKIE, 1, 0, 1, vec![[1; 16], [2; 16]]);
+        // Each spur brings what it can and makes way for the next, as a hostile contact would.
+        for slot in 0..200 {
+            let greedy = bench.spur(slot, [1; 16]);
+            for _ in 0..20 {
+                bench.deliver(greedy, 10);
+            }
+            if slot < 190 {
+                bench.intro.spur_gone(greedy);
+            }
+        }
+        let other = bench.spur(201, [2; 16]);
+        for _ in 0..2 {
+            bench.deliver(other, 20);
+        }
+        let served: Vec<u8> = std::iter::from_fn(|| bench.next(0.0)).collect();
+        assert_eq!(served.iter().filter(|fill| **fill == 20).count(), 2);
+        assert!(served[..4].iter().filter(|fill| **fill == 20).count() == 2);
+        assert_eq!(served.len(), MAX_WAITING + 2);
+    }
+
+    #[test]
+    fn all_contacts_together_have_so_many_places_and_no_more() {
+        let mut bench = Bench::new();
+        let tokens: Vec<[u8; 16]> = (30..56).map(|n| [n; 16]).collect();
+        bench.intro.tokens(&COOKIE, 1, 0, 1, tokens.clone());
+        for (slot, token) in (0..).zip(tokens) {
+            let spur = bench.spur(slot, token);
+            for _ in 0..MAX_WAITING {
+                bench.deliver(spur, slot);
+            }
+        }
+        let served = std::iter::from_fn(|| bench.next(0.0)).count();
+        assert_eq!(served, MAX_WAITING_ALL);
+    }
+
+    #[test]
     fn strangers_get_twelve_at_once_and_then_one_in_fifteen_seconds() {
         let mut bench = Bench::new();
         let stranger = bench.spur(0, COOKIE);
@@ -430,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seventeenth_spur_is_refused_and_a_cookie_cannot_be_taken_over() {
+    fn one_spur_too_many_is_refused_and_a_cookie_cannot_be_taken_over() {
         let mut bench = Bench::new();
         for slot in 0..MAX_SPURS as u8 {
             bench.spur(slot, COOKIE);

@@ -1,12 +1,13 @@
 //! Circuits of others that pass through this node or end here.
 //!
 //! A relay knows the circuit's neighbour on each side and its own layer; position, length and purpose stay hidden from all hops but the
-//! end. It refuses what does not fit the link, replaces duplicates and missing cells by random blocks, and takes the circuit down when
-//! a side is gone. What an end does is in `end`, `intro` and `forward`; this file brings cells to it.
+//! end. It refuses what does not fit the link, carries no more than was named, replaces duplicates and missing cells by random blocks, and takes
+//! the circuit down when a side is gone. What an end does is in `end`, `intro` and `forward`; this file brings cells to it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::allowance::Allowance;
 use super::base::{Base, Route};
 use super::end::End;
 use super::forward::Forwarder;
@@ -14,6 +15,7 @@ use super::hop;
 use super::intro::Intro;
 use super::pace::{Pace, boost};
 use super::seen::{Seen, Verdict};
+use super::strangers::Strangers;
 use super::timers::{Direction, Timer};
 use crate::crypto::id::NodeId;
 use crate::crypto::keys::CookieKey;
@@ -49,6 +51,18 @@ const REFILL_GAPS: f64 = 5.0;
 /// Refilling starts when the circuit is built and has settled.
 const REFILL_AFTER: f64 = 30.0;
 
+/// A circuit may carry this much more than the rates it named: clocks differ, and hops before this one refill.
+const SLACK: f64 = 1.25;
+/// And so many cells at once, with so many seconds' worth: the steps of its building, and the first 15 s of a utility circuit at four times its
+/// rate. More is dropped, or admission would be a matter of what an origin says.
+const BURST: f64 = 32.0;
+const BURST_SECONDS: f64 = 45.0;
+
+/// What a circuit may carry in one direction.
+fn named(rate: f64, now: Moment) -> Allowance {
+    Allowance::new(SLACK * rate, BURST + BURST_SECONDS * rate, now)
+}
+
 struct Extending {
     head: [u8; CREATE_HEAD],
     to: (AssocId, u32),
@@ -62,6 +76,8 @@ pub(super) struct Relayed {
     extended: Option<([u8; CREATE_HEAD], [u8; CREATED_HEAD])>,
     keys: HopKeys,
     rates: Rates,
+    may_forward: Allowance,
+    may_back: Allowance,
     seen_forward: Seen,
     seen_back: Seen,
     last_forward: Moment,
@@ -90,8 +106,12 @@ pub(super) struct Relays {
     pub(super) outgoing: BTreeMap<AssocId, (u64, u8)>,
     /// Spurs that others dialled, whose far end delivers here.
     pub(super) incoming: BTreeMap<AssocId, SocketAddr>,
+    /// Addresses that are called on an origin's word.
+    pub strangers: Strangers,
     /// Blocks that were replaced because they came twice.
     pub duplicates: u64,
+    /// Blocks that were dropped because their circuit named lower rates.
+    pub excess: u64,
     /// Commands that did not belong to their channel.
     pub refused: u64,
 }
@@ -101,13 +121,15 @@ impl Relays {
         Relays {
             circuits: BTreeMap::new(),
             next_number: 0,
-            intro: Intro::new(cookie, base.random.fork("intro", b"")),
-            forwarder: Forwarder::new(base.random.fork("forward", b"")),
+            intro: Intro::new(cookie, base.relay_random.fork("intro", b"")),
+            forwarder: Forwarder::new(base.relay_random.fork("forward", b"")),
             next_dial: 0,
             dials: BTreeMap::new(),
             outgoing: BTreeMap::new(),
             incoming: BTreeMap::new(),
+            strangers: Strangers::default(),
             duplicates: 0,
+            excess: 0,
             refused: 0,
         }
     }
@@ -158,7 +180,7 @@ impl Relays {
             return;
         }
         let key = base.key.clone();
-        let Ok((keys, created)) = hop::accept(&key, &head, &mut base.random) else {
+        let Ok((keys, created)) = hop::accept(&key, &head, &mut base.relay_random) else {
             return;
         };
         let number = self.next_number;
@@ -170,6 +192,8 @@ impl Relays {
             extended: None,
             keys,
             rates,
+            may_forward: named(rates.forward_rate(), now.at),
+            may_back: named(rates.back_rate(), now.at),
             seen_forward: Seen::new(),
             seen_back: Seen::new(),
             last_forward: now.at,
@@ -188,7 +212,7 @@ impl Relays {
         base.timers
             .set(Timer::Refill(number, Direction::Back), settled);
         self.circuits.insert(number, circuit);
-        let block = hop::fill(&created, &mut base.random);
+        let block = hop::fill(&created, &mut base.relay_random);
         base.send(at, &block);
     }
 
@@ -197,13 +221,17 @@ impl Relays {
         let Some(circuit) = self.circuits.get_mut(&number) else {
             return;
         };
+        if !circuit.may_forward.take(now.at) {
+            self.excess += 1;
+            return;
+        }
         circuit.keys.forward.decrypt(&mut block);
         circuit.last_forward = now.at;
         let verdict = circuit.seen_forward.check(&block);
         if verdict == Verdict::Duplicate {
             self.duplicates += 1;
             if let Some(next) = circuit.next {
-                let random: [u8; BLOCK] = base.random.bytes();
+                let random: [u8; BLOCK] = base.relay_random.bytes();
                 base.send(next, &random);
             }
             return;
@@ -245,11 +273,15 @@ impl Relays {
             );
             return;
         }
+        if !circuit.may_back.take(now.at) {
+            self.excess += 1;
+            return;
+        }
         circuit.last_back = now.at;
         let verdict = circuit.seen_back.check(&block);
         if verdict == Verdict::Duplicate {
             self.duplicates += 1;
-            *block = base.random.bytes();
+            *block = base.relay_random.bytes();
         } else {
             circuit.keys.backward.encrypt(&mut block);
         }
@@ -363,10 +395,11 @@ impl Relays {
             return;
         }
         let (rate, prev) = (circuit.rates.forward_rate(), circuit.prev.0);
+        // Over a silent link the origin would wait for nothing.
         let link = base
             .links
             .iter()
-            .find(|(assoc, link)| link.peer.node == node && **assoc != prev)
+            .find(|(assoc, link)| link.peer.node == node && **assoc != prev && !link.silent)
             .map(|(assoc, _)| *assoc);
         let Some(assoc) = link.filter(|assoc| self.admits_forward(base, *assoc, rate)) else {
             self.reply(base, number, &BuildBack::Refused.encode());
@@ -383,7 +416,7 @@ impl Relays {
             Timer::RelayExtend(number),
             now.at.after_seconds(EXTEND_SECONDS),
         );
-        let block = hop::fill(head, &mut base.random);
+        let block = hop::fill(head, &mut base.relay_random);
         base.send(to, &block);
     }
 
@@ -442,7 +475,7 @@ impl Relays {
         if last.after_seconds(gaps) <= now.at {
             *last = now.at;
             if let Some(to) = to {
-                let random: [u8; BLOCK] = base.random.bytes();
+                let random: [u8; BLOCK] = base.relay_random.bytes();
                 base.send(to, &random);
             }
         }
