@@ -171,11 +171,12 @@ impl Operation {
                 },
                 _,
             ) if !*waiting => {
-                let Some((peer, _)) = pool
-                    .closest(&self.key, 1, |node| !asked.contains(node))
+                let new = |node: &NodeId| !asked.contains(node);
+                let nearest = pool
+                    .closest(&self.key, 1, new)
                     .first()
-                    .copied()
-                else {
+                    .map(|(peer, _)| *peer);
+                let Some(peer) = nearest.or_else(|| pool.without_place(new)) else {
                     // Everybody was asked: to work with what is known, or from the start.
                     match (best, asked.is_empty()) {
                         (Some(_), _) => self.phase = Phase::Working(Vec::new()),

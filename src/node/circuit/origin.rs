@@ -23,7 +23,6 @@ use crate::wire::circuit::{
 };
 use crate::wire::codec::Reader;
 use crate::wire::peer::Peer;
-use crate::wire::record::place;
 use crate::wire::size::{BLOCK, END, NEIGHBOUR};
 use crate::wire::time::{Moment, Now};
 
@@ -34,8 +33,11 @@ const STEP_SECONDS_A_HOP: f64 = 1.0;
 const TRIES: u8 = 3;
 /// Times a hop is asked for neighbours, 2 of at most 14 a time: some have no room.
 const ASKS: u8 = 10;
-/// A hop that has fewer certified neighbours than three, and the one through which it was reached, is no hop; below `TINY` nodes it may.
-const LEAST_NEIGHBOURS: usize = 4;
+/// Questions that go to a hop at once, so that as many neighbours as are needed mostly come in one round.
+const ASKS_AT_ONCE: u8 = 2;
+/// A hop must name so many neighbours that may follow, or it is none: with fewer to choose among it might lead everybody to friends of its own.
+/// What counts are neighbours with true certificates, not what it says of itself. Below `TINY` nodes one is enough.
+const LEAST_NEIGHBOURS: usize = 3;
 
 struct Hop {
     peer: Peer,
@@ -70,11 +72,15 @@ pub(super) struct Origin {
     hops: Vec<Hop>,
     step: Step,
     tries: u8,
+    /// Questions for neighbours that the last hop was asked, and how many of them are not answered.
     asks: u8,
+    open: u8,
     /// Where in the last hop's list of neighbours the questions begin.
     first: u8,
-    /// Neighbours that it named and that were not tried yet: one answer's at most.
-    spare: Vec<Peer>,
+    /// Neighbours that may follow, as the last hop named them, and that were not tried yet: `ASKS` answers' at most.
+    fit: Vec<Peer>,
+    /// It has named enough of them.
+    enough: bool,
     /// Nodes that this circuit could not be extended to.
     refused: BTreeSet<NodeId>,
     choice: Stream,
@@ -112,8 +118,10 @@ impl Origin {
             step: Step::Create(asked),
             tries: 1,
             asks: 0,
+            open: 0,
             first: 0,
-            spare: Vec::new(),
+            fit: Vec::new(),
+            enough: false,
             refused: BTreeSet::new(),
             choice,
             born: now.at,
@@ -214,12 +222,14 @@ impl Origin {
             return Progress::Going;
         };
         match (answer, &self.step) {
-            (BuildBack::Neighbours { total, named }, Step::Ask) => {
-                if base.nodes >= path::TINY && usize::from(total) < LEAST_NEIGHBOURS {
-                    // Too few to choose among: it might lead everybody to friends of its own.
-                    return Progress::Failed;
+            (BuildBack::Neighbours { total, named }, Step::Ask | Step::Extend(..)) => {
+                self.open = self.open.saturating_sub(1);
+                self.take_in(base, now, pool, &named);
+                match self.step {
+                    Step::Ask => self.choose(base, now, pins, usize::from(total)),
+                    // The first answer was enough to go on.
+                    _ => Progress::Going,
                 }
-                self.choose(base, now, pool, usize::from(total), &named)
             }
             (BuildBack::Extended { created }, Step::Extend(asked, peer)) => {
                 let peer = *peer;
@@ -258,7 +268,9 @@ impl Origin {
     /// The next step after a hop was added.
     fn advance(&mut self, base: &mut Base, now: Now, pins: &mut Pins) -> Progress {
         self.asks = 0;
-        self.spare.clear();
+        self.open = 0;
+        self.fit.clear();
+        self.enough = false;
         self.first = self.choice.below(u64::from(u8::MAX / 2)) as u8;
         if self.hops.len() >= self.target {
             return self.begin(base, now);
@@ -268,7 +280,7 @@ impl Origin {
         {
             return self.extend(base, now, second);
         }
-        self.ask(base, now)
+        self.ask(base, now, pins)
     }
 
     fn take(&mut self, base: &mut Base, now: Now, step: Step, command: &[u8; END]) -> Progress {
@@ -290,20 +302,22 @@ impl Origin {
         self.take(base, now, Step::Begin, &command)
     }
 
-    fn ask(&mut self, base: &mut Base, now: Now) -> Progress {
+    fn ask(&mut self, base: &mut Base, now: Now, pins: &mut Pins) -> Progress {
         if self.asks >= ASKS {
-            return self.no_further(base, now);
+            return self.no_further(base, now, pins);
         }
-        // From a random place on through the whole list, so that no neighbour is asked for twice.
-        let next = usize::from(self.first) + usize::from(self.asks) * NEIGHBOURS_AN_ANSWER;
-        let ask = std::array::from_fn(|n| (next + n) as u8);
-        self.asks += 1;
-        self.take(
-            base,
-            now,
-            Step::Ask,
-            &BuildForward::Neighbours { ask }.encode(),
-        )
+        for _ in 0..ASKS_AT_ONCE {
+            // From a random place on through the whole list, so that no neighbour is asked for twice.
+            let next = usize::from(self.first) + usize::from(self.asks) * NEIGHBOURS_AN_ANSWER;
+            let ask = std::array::from_fn(|n| (next + n) as u8);
+            self.asks += 1;
+            self.open += 1;
+            let command = BuildForward::Neighbours { ask }.encode();
+            if self.take(base, now, Step::Ask, &command) == Progress::Failed {
+                return Progress::Failed;
+            }
+        }
+        Progress::Going
     }
 
     fn extend(&mut self, base: &mut Base, now: Now, to: Peer) -> Progress {
@@ -316,20 +330,18 @@ impl Origin {
         self.take(base, now, Step::Extend(asked, to), &command)
     }
 
-    /// Neighbours of the last hop: the certified ones go to the pool, one that may follow becomes the next hop.
-    fn choose(
+    /// Neighbours of the last hop: the certified ones go to the pool, those that may follow are kept.
+    fn take_in(
         &mut self,
-        base: &mut Base,
+        base: &Base,
         now: Now,
         pool: &mut Pool,
-        total: usize,
         named: &[(u8, Box<[u8; NEIGHBOUR]>)],
-    ) -> Progress {
-        let Some(last) = self.end() else {
-            return Progress::Failed;
-        };
+    ) {
         let path = self.path();
-        let mut fit = Vec::new();
+        let Some(last) = path.last() else {
+            return;
+        };
         for (_, bytes) in named {
             let Ok(certificate) = LinkCertificate::read(&mut Reader::new(&bytes[..])) else {
                 continue;
@@ -342,35 +354,47 @@ impl Origin {
                 node: certificate.neighbour,
                 addr: certificate.address.socket(),
             };
-            let takes =
-                path::may_follow(base, pool, &path, &peer) && !self.refused.contains(&peer.node);
-            if !pool.contains(&peer.node) {
-                // The slot of its record is not in a certificate; 0 is a guess that the first FIND corrects.
-                pool.insert(peer, place(&peer.node, &certificate.address, 0));
+            let known = self.fit.iter().any(|fit| fit.node == peer.node)
+                || self.refused.contains(&peer.node);
+            if !known && path::may_follow(base, pool, &path, &peer) {
+                self.fit.push(peer);
             }
-            if takes {
-                fit.push(peer);
-            }
-        }
-        self.choice.shuffle(&mut fit);
-        let chosen = fit.pop();
-        self.spare = fit;
-        match chosen {
-            Some(peer) => self.extend(base, now, peer),
-            None if usize::from(self.asks) * NEIGHBOURS_AN_ANSWER >= total => {
-                self.no_further(base, now)
-            }
-            None => self.ask(base, now),
+            pool.name(peer, last.node, base.lan);
         }
     }
 
-    /// The last hop has named all that it will.
-    fn no_further(&mut self, base: &mut Base, now: Now) -> Progress {
-        if self.may_be_short {
-            self.begin(base, now)
+    /// Goes on to one of the neighbours that may follow, once there are enough to choose among.
+    fn choose(&mut self, base: &mut Base, now: Now, pins: &mut Pins, total: usize) -> Progress {
+        let least = if base.nodes < path::TINY {
+            1
         } else {
-            Progress::Failed
+            LEAST_NEIGHBOURS
+        };
+        self.enough |= self.fit.len() >= least;
+        if self.enough && !self.fit.is_empty() {
+            let at = self.choice.below(self.fit.len() as u64) as usize;
+            let chosen = self.fit.swap_remove(at);
+            return self.extend(base, now, chosen);
         }
+        if self.open > 0 {
+            return Progress::Going;
+        }
+        if usize::from(self.asks) * NEIGHBOURS_AN_ANSWER >= total {
+            return self.no_further(base, now, pins);
+        }
+        self.ask(base, now, pins)
+    }
+
+    /// The last hop has named all that it will.
+    fn no_further(&mut self, base: &mut Base, now: Now, pins: &mut Pins) -> Progress {
+        if self.may_be_short {
+            return self.begin(base, now);
+        }
+        if let [guard, second] = self.path()[..] {
+            // Another hop than this one next time.
+            pins.unpin_second(&guard.node, &second.node);
+        }
+        Progress::Failed
     }
 
     fn not_there(&mut self, base: &mut Base, now: Now, pins: &mut Pins, node: NodeId) -> Progress {
@@ -380,10 +404,9 @@ impl Origin {
         {
             return self.extend(base, now, second);
         }
-        match self.spare.pop() {
-            Some(peer) => self.extend(base, now, peer),
-            None => self.ask(base, now),
-        }
+        // Questions that are still open are as good as lost.
+        self.open = 0;
+        self.choose(base, now, pins, usize::from(u8::MAX))
     }
 
     /// A step was not answered in time.
@@ -410,6 +433,7 @@ impl Origin {
             },
         };
         self.tries += 1;
+        self.open = self.open.min(1);
         self.patience(base, now);
         if self.send(base, &command.encode()) {
             Progress::Going

@@ -20,11 +20,9 @@ use crate::node::link::AssocId;
 use crate::node::person::{
     CircuitRow, ContactTag, IntroPoint, PersonEvent, ReplyHandle, SpurTarget, Way,
 };
-use crate::wire::address::Address;
 use crate::wire::circuit::{InboundBack, OutboundBack, UtilityBack, UtilityForward};
 use crate::wire::class::Class;
 use crate::wire::peer::Peer;
-use crate::wire::record::place;
 use crate::wire::size::{BLOCK, END, PARCEL};
 use crate::wire::time::{Moment, Now};
 
@@ -420,7 +418,7 @@ impl Own {
     }
 
     /// The hops of the own circuits are known, at least.
-    fn fill_pool(&mut self) {
+    fn fill_pool(&mut self, base: &Base) {
         let hops: Vec<Peer> = self
             .circuits
             .values()
@@ -428,15 +426,14 @@ impl Own {
             .flat_map(|c| c.origin.path())
             .collect();
         for peer in hops {
-            self.pool
-                .insert(peer, place(&peer.node, &Address::from(peer.addr), 0));
+            self.pool.name(peer, peer.node, base.lan);
         }
     }
 
     /// An own circuit's clock.
     pub fn tick(&mut self, base: &mut Base, now: Now, number: u64) {
         if self.pool.len() == 0 {
-            self.fill_pool();
+            self.fill_pool(base);
         }
         let Some(circuit) = self.circuits.get_mut(&number) else {
             return;

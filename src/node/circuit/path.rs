@@ -4,7 +4,7 @@
 //! they are asked (`origin`).
 
 use super::base::Base;
-use super::pool::{Pool, SMALL};
+use super::pool::Pool;
 use crate::wire::address::Address;
 use crate::wire::peer::Peer;
 
@@ -29,13 +29,19 @@ pub(super) fn length_here(base: &Base) -> usize {
     length(base.nodes.max(base.links.len() + 1)).max(1)
 }
 
-/// Whether `next` may follow `path`: not oneself, no node twice, no two in one /16 (except in LAN mode), and known in the pool once there is one.
+/// Whether `next` may follow `path`, whose last hop names it: not oneself, no node twice, no two in one /16 (except in LAN mode), and known to
+/// the pool by others than that hop. As long as the pool knows fewer than half of the nodes there are, it is not asked: a hop's neighbours would
+/// mostly be strangers to it.
 pub(super) fn may_follow(base: &Base, pool: &Pool, path: &[Peer], next: &Peer) -> bool {
     let network = |peer: &Peer| Address::from(peer.addr).network();
     next.node != base.id
         && path.iter().all(|hop| hop.node != next.node)
         && (base.lan || path.iter().all(|hop| network(hop) != network(next)))
-        && (base.nodes < TINY || pool.len() < SMALL || pool.contains(&next.node))
+        && (base.nodes < TINY
+            || 2 * pool.placed() < base.nodes
+            || path
+                .last()
+                .is_none_or(|last| pool.vouches(&next.node, &last.node)))
 }
 
 #[cfg(test)]

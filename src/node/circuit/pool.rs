@@ -2,25 +2,45 @@
 //!
 //! They are used inside circuits only: as further hops, as spurs' random targets and as nodes to ask. They never answer a direct query
 //! and never become links, or what a person looks up would shape what the node does. Ring records live in `node::dht`.
+//!
+//! A node enters by its own signed record, out of the answer to a look-up, or because a hop named it with a certificate. A certificate does not
+//! say which of the eight places of its address a node has taken, so such an entry is at no place until its record comes (in LAN mode the place
+//! follows from the NodeId). And a hop that names its friends has not made them known: whether one of them may be the next hop is for others to
+//! vouch.
 
 use std::collections::BTreeMap;
 
 use crate::crypto::id::NodeId;
 use crate::crypto::random::Stream;
+use crate::wire::address::Address;
 use crate::wire::peer::Peer;
 use crate::wire::position::Position;
+use crate::wire::record::place;
 
 /// Enough to be within 8 ranks of any key at 10 000 nodes four times out of five; about 1 MB. When full, the record learnt or confirmed longest ago goes.
 pub const MAX_RECORDS: usize = 4096;
-/// With fewer records than this no candidate is refused for being unknown.
-pub const SMALL: usize = 16;
+/// Below this many records a silent one stays longer.
+const SMALL: usize = 16;
 /// Unanswered queries in a row after which a record goes; more of them while there are few records, for a lost cell is likelier than a lost node.
 const MAX_SILENCES: u8 = 2;
 const MAX_SILENCES_SMALL: u8 = 6;
 
+/// How an entry came to be known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// By its own record.
+    Record,
+    /// One hop named it.
+    Named(NodeId),
+    /// More than one did.
+    NamedByMany,
+}
+
 struct Entry {
     peer: Peer,
-    position: Position,
+    source: Source,
+    /// None while the place is not known.
+    position: Option<Position>,
     age: u64,
     silences: u8,
 }
@@ -48,18 +68,46 @@ impl Pool {
         self.entries.len()
     }
 
-    pub fn contains(&self, node: &NodeId) -> bool {
-        self.entries.contains_key(node)
+    /// Nodes whose place on the ring is known.
+    pub fn placed(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Whether others than this hop have made the node known.
+    pub fn vouches(&self, node: &NodeId, besides: &NodeId) -> bool {
+        self.entries
+            .get(node)
+            .is_some_and(|entry| entry.source != Source::Named(*besides))
     }
 
     /// A verified record. `own` is never taken: asking oneself through a circuit says who one is.
     pub fn insert(&mut self, peer: Peer, position: Position) {
+        self.put(peer, Source::Record, Some(position));
+    }
+
+    /// A hop named this node with a certificate that both have signed.
+    pub fn name(&mut self, peer: Peer, by: NodeId, lan: bool) {
+        match self.entries.get_mut(&peer.node) {
+            None => {
+                // In LAN mode every place of an address is the same.
+                let position = lan.then(|| place(&peer.node, &Address::from(peer.addr), 0));
+                self.put(peer, Source::Named(by), position);
+            }
+            Some(entry) => {
+                if matches!(entry.source, Source::Named(first) if first != by) {
+                    entry.source = Source::NamedByMany;
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, peer: Peer, source: Source, position: Option<Position>) {
         if peer.node == self.own {
             return;
         }
         self.remove(&peer.node);
         // Two nodes at one place cannot both be in the ring's index; the one that is there stays.
-        if self.ring.contains_key(&position) {
+        if position.is_some_and(|position| self.ring.contains_key(&position)) {
             return;
         }
         if self.entries.len() >= MAX_RECORDS
@@ -69,12 +117,15 @@ impl Pool {
             self.remove(&oldest);
         }
         self.clock += 1;
-        self.ring.insert(position, peer.node);
+        if let Some(position) = position {
+            self.ring.insert(position, peer.node);
+        }
         self.ages.insert(self.clock, peer.node);
         self.entries.insert(
             peer.node,
             Entry {
                 peer,
+                source,
                 position,
                 age: self.clock,
                 silences: 0,
@@ -84,7 +135,9 @@ impl Pool {
 
     pub fn remove(&mut self, node: &NodeId) {
         if let Some(entry) = self.entries.remove(node) {
-            self.ring.remove(&entry.position);
+            if let Some(position) = entry.position {
+                self.ring.remove(&position);
+            }
             self.ages.remove(&entry.age);
         }
     }
@@ -117,7 +170,16 @@ impl Pool {
         self.entries.values().nth(at).map(|entry| entry.peer)
     }
 
-    /// The `count` records closest to `key` that pass `take`, closest first.
+    /// A node that passes `take` and whose place is not known, the one known longest.
+    pub fn without_place(&self, take: impl Fn(&NodeId) -> bool) -> Option<Peer> {
+        let entries = self.ages.values().filter_map(|node| self.entries.get(node));
+        entries
+            .filter(|entry| entry.position.is_none())
+            .map(|entry| entry.peer)
+            .find(|peer| take(&peer.node))
+    }
+
+    /// The `count` records closest to `key` that pass `take`, closest first; only those whose place is known.
     pub fn closest(
         &self,
         key: &Position,
@@ -181,6 +243,51 @@ mod tests {
         assert_eq!(ports(0, 3), [2, 250, 10]);
         assert_eq!(ports(255, 2), [2, 250]);
         assert_eq!(ports(101, 9), [100, 10, 2, 200, 250]);
+    }
+
+    #[test]
+    fn a_node_that_a_hop_named_has_no_place_until_its_record_comes() {
+        let mut random = Stream::from_seed([3; 32]);
+        let hop = peer(&mut random, 1).node;
+        let mut pool = Pool::new(peer(&mut random, 2).node);
+        let named = peer(&mut random, 3);
+        pool.name(named, hop, false);
+        assert_eq!((pool.len(), pool.placed()), (1, 0));
+        assert!(pool.closest(&Position([0; 32]), 3, |_| true).is_empty());
+        assert_eq!(pool.without_place(|_| true), Some(named));
+        pool.insert(named, Position([9; 32]));
+        assert_eq!((pool.len(), pool.placed()), (1, 1));
+        assert_eq!(pool.without_place(|_| true), None);
+        // Named again, it keeps the place that its record gave it.
+        pool.name(named, hop, false);
+        let closest = pool.closest(&Position([0; 32]), 3, |_| true);
+        assert_eq!(closest, [(named, Position([9; 32]))]);
+        pool.name(peer(&mut random, 4), hop, true);
+        assert_eq!(
+            pool.placed(),
+            2,
+            "in LAN mode the place follows from the name"
+        );
+    }
+
+    #[test]
+    fn a_hop_cannot_vouch_for_its_own_friends() {
+        let mut random = Stream::from_seed([4; 32]);
+        let (liar, other) = (peer(&mut random, 1).node, peer(&mut random, 2).node);
+        let mut pool = Pool::new(peer(&mut random, 3).node);
+        let friend = peer(&mut random, 4);
+        assert!(!pool.vouches(&friend.node, &liar));
+        for _ in 0..3 {
+            pool.name(friend, liar, false);
+            assert!(!pool.vouches(&friend.node, &liar));
+        }
+        assert!(pool.vouches(&friend.node, &other));
+        pool.name(friend, other, false);
+        assert!(pool.vouches(&friend.node, &liar));
+        let honest = peer(&mut random, 5);
+        pool.name(honest, liar, false);
+        pool.insert(honest, Position(random.bytes()));
+        assert!(pool.vouches(&honest.node, &liar));
     }
 
     #[test]

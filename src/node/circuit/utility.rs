@@ -333,7 +333,9 @@ impl Utility {
 
 /// A question about a random key, where neither operation has one to ask.
 fn anybody(turn: Turn, pool: &Pool, random_key: Position, random_query: [u8; 8]) -> Option<Chosen> {
-    let (to, _) = *pool.closest(&random_key, 1, |_| true).first()?;
+    let nearest = pool.closest(&random_key, 1, |_| true);
+    let nearest = nearest.first().map(|(peer, _)| *peer);
+    let to = nearest.or_else(|| pool.without_place(|_| true))?;
     let (kind, request) = match turn {
         Turn::LookUp => (
             Kind::Find,
