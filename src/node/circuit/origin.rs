@@ -60,6 +60,15 @@ pub(super) enum Progress {
     Failed,
 }
 
+/// What an attempt may do, or must not, that others must not, or may.
+#[derive(Clone, Copy)]
+pub(super) struct Leeway {
+    /// A tiny network may have no further hop; in a larger one a shorter circuit would betray its end.
+    pub may_be_short: bool,
+    /// A second hop behind which circuits die.
+    pub avoided: Option<NodeId>,
+}
+
 pub(super) struct Origin {
     number: u64,
     at: (AssocId, u32),
@@ -67,7 +76,6 @@ pub(super) struct Origin {
     channel: Channel,
     rates: Rates,
     target: usize,
-    /// A tiny network may have no further hop; in a larger one a shorter circuit would betray its end.
     may_be_short: bool,
     hops: Vec<Hop>,
     step: Step,
@@ -97,7 +105,7 @@ impl Origin {
         (assoc, guard): (AssocId, Peer),
         channel: Channel,
         rates: Rates,
-        may_be_short: bool,
+        leeway: Leeway,
     ) -> Option<Origin> {
         let target = path::length_here(base);
         let at = base.new_circuit(assoc, Route::Origin(number))?;
@@ -113,7 +121,7 @@ impl Origin {
             channel,
             rates,
             target,
-            may_be_short,
+            may_be_short: leeway.may_be_short,
             hops: Vec::new(),
             step: Step::Create(asked),
             tries: 1,
@@ -122,7 +130,7 @@ impl Origin {
             first: 0,
             fit: Vec::new(),
             enough: false,
-            refused: BTreeSet::new(),
+            refused: leeway.avoided.into_iter().collect(),
             choice,
             born: now.at,
             heard: now.at,
@@ -151,6 +159,10 @@ impl Origin {
 
     pub fn assoc(&self) -> AssocId {
         self.at.0
+    }
+
+    pub fn guard(&self) -> Peer {
+        self.guard
     }
 
     /// The last hop.

@@ -1,7 +1,7 @@
 //! The circuits this node keeps for its person, whether the person chats or not.
 //!
 //! One outbound, one inbound, one standby inbound through the backup guard, one utility. They are built, replaced and rebuilt on the
-//! circuit clock; their cells leave on their own clocks. What the person wants only fills queues that those clocks empty. Not here:
+//! circuit clock, through the guards that are heard; their cells leave on their own clocks. What the person wants only fills queues that those clocks empty. Not here:
 //! how one circuit is built (`origin`) and what the queues hold (`spur`, `inbound`, `utility`).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::base::Base;
 use super::guards::Pins;
 use super::inbound::{Inbound, Tokens};
-use super::origin::{Origin, Progress};
+use super::origin::{Leeway, Origin, Progress};
 use super::path::{self, TINY};
 use super::pool::Pool;
 use super::spur::{Spurs, parcel};
 use super::timers::Timer;
 use super::utility::Utility;
+use crate::crypto::id::NodeId;
 use crate::crypto::random::Stream;
 use crate::node::link::AssocId;
 use crate::node::person::{
@@ -50,6 +51,8 @@ const SILENCE_GAPS: f64 = 12.0;
 /// Seconds to wait for the answer to a query, besides so many mean gaps of the circuit.
 const QUERY_SECONDS: f64 = 3.0;
 const QUERY_GAPS: f64 = 6.0;
+/// A circuit that dies sooner died young: a hop of it may let circuits be built and then drop their cells.
+const YOUNG_SECONDS: f64 = 300.0;
 /// Failed attempts in a row after which a circuit in a tiny network may be shorter than it should.
 const SHORT_AFTER: u32 = 3;
 /// Contacts that may want a spur; the rest is cut.
@@ -91,6 +94,15 @@ impl Circuit {
     }
 }
 
+/// Circuits of one duty that died young, one after the other. Both pinned second hops of both guards take turns then: all are pinned, so it gives
+/// nothing away, and no hop that drops cells can keep a person from being reached.
+#[derive(Clone, Copy, Default)]
+struct Deaths {
+    young: u32,
+    /// Second hop of the last one.
+    behind: Option<NodeId>,
+}
+
 pub(super) struct Own {
     circuits: BTreeMap<u64, Circuit>,
     next_number: u64,
@@ -103,6 +115,7 @@ pub(super) struct Own {
     /// Failed attempts in a row, and how many of them got no further than the guard.
     failures: BTreeMap<Duty, u32>,
     at_guard: BTreeMap<Duty, u32>,
+    deaths: BTreeMap<Duty, Deaths>,
     rebuilt: BTreeMap<Duty, u32>,
     wanted: Vec<SpurTarget>,
     outbox: BTreeMap<ContactTag, VecDeque<Box<[u8; PARCEL]>>>,
@@ -127,6 +140,7 @@ impl Own {
             ever: BTreeSet::new(),
             failures: BTreeMap::new(),
             at_guard: BTreeMap::new(),
+            deaths: BTreeMap::new(),
             rebuilt: BTreeMap::new(),
             wanted: Vec::new(),
             outbox: BTreeMap::new(),
@@ -162,13 +176,16 @@ impl Own {
     pub fn clock_tick(&mut self, base: &mut Base, now: Now) {
         self.ticks = self.ticks.saturating_add(1);
         self.pins.refresh(base, now.at);
-        // A network that has grown since: the first nodes of one begin with circuits of one hop.
+        self.leave_silent_guards(base, now);
+        // A network that has grown since: the first nodes of one begin with circuits of one hop, and with whoever called them for a guard.
         let wanted = path::length_here(base);
+        let pins = &self.pins;
         let outgrown = self.circuits.values_mut().find(|circuit| {
+            let origin = &circuit.origin;
             circuit.serves()
                 && circuit.age == Age::Serving
-                && circuit.origin.target() < wanted
-                && circuit.origin.born.after_seconds(OUTGROWN_SECONDS) <= now.at
+                && (origin.target() < wanted || !pins.holds(&origin.guard().node))
+                && origin.born.after_seconds(OUTGROWN_SECONDS) <= now.at
         });
         if let Some(circuit) = outgrown {
             circuit.age = Age::Expired;
@@ -198,11 +215,33 @@ impl Own {
         );
     }
 
+    /// Circuits over a guard that is silent, while another is heard: what is being built there has failed, what serves gets a successor and goes on
+    /// if the guard comes back.
+    fn leave_silent_guards(&mut self, base: &mut Base, now: Now) {
+        let mut failed = Vec::new();
+        for (number, circuit) in &mut self.circuits {
+            if !self.pins.has_left(base, circuit.origin.assoc()) {
+                continue;
+            }
+            if !circuit.serves() {
+                failed.push(*number);
+            } else if circuit.age == Age::Serving {
+                circuit.age = Age::Expired;
+            }
+        }
+        failed
+            .into_iter()
+            .for_each(|number| self.dead(base, now, number));
+    }
+
     fn build(&mut self, base: &mut Base, now: Now, duty: Duty) {
-        let failures = self.failures.get(&duty).copied().unwrap_or(0);
-        let at_guard = self.at_guard.get(&duty).copied().unwrap_or(0);
+        let count = |counts: &BTreeMap<Duty, u32>| counts.get(&duty).copied().unwrap_or(0);
+        let failures = count(&self.failures);
+        let at_guard = count(&self.at_guard);
+        let deaths = self.deaths.get(&duty).copied().unwrap_or_default();
         let guard = match duty {
             Duty::Standby => self.pins.backup(base),
+            _ if deaths.young % 4 >= 2 => self.pins.backup(base).or_else(|| self.pins.guard(base)),
             // The guard may have no room, or nobody behind it; both guards are pinned, so to take turns gives nothing away.
             _ if at_guard % 4 >= 2 || (failures - at_guard) % 6 >= 4 => {
                 self.pins.backup(base).or_else(|| self.pins.guard(base))
@@ -222,6 +261,8 @@ impl Own {
         } else {
             base.class.circuit_factor()
         };
+        // Unless there is no other.
+        let avoids = deaths.young % 2 == 1 && failures < SHORT_AFTER;
         let number = self.next_number;
         let Some(origin) = Origin::start(
             base,
@@ -230,7 +271,10 @@ impl Own {
             guard,
             duty.channel(),
             duty.rates(factor),
-            may_be_short,
+            Leeway {
+                may_be_short,
+                avoided: deaths.behind.filter(|_| avoids),
+            },
         ) else {
             return;
         };
@@ -267,6 +311,13 @@ impl Own {
         if circuit.origin.is_ready() {
             if circuit.age != Age::Retiring {
                 *self.rebuilt.entry(duty).or_default() += 1;
+                let deaths = self.deaths.entry(duty).or_default();
+                let young = now.at < circuit.origin.born.after_seconds(YOUNG_SECONDS);
+                // A guard that is gone is left anyway, whatever lies behind it.
+                if base.is_heard(circuit.origin.assoc()) {
+                    deaths.young = if young { deaths.young + 1 } else { 0 };
+                    deaths.behind = circuit.origin.path().get(1).map(|hop| hop.node);
+                }
             }
         } else {
             *self.failures.entry(duty).or_default() += 1;
