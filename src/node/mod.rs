@@ -28,6 +28,7 @@ pub mod topology;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::crypto::id::NodeId;
 use crate::crypto::keys::{CookieKey, EntryKey, NodeKey};
@@ -43,11 +44,11 @@ use crate::wire::time::{Moment, Now};
 use circuit::{CircuitConfig, CircuitOutput, CircuitStreams, Circuits, Guard, View};
 use dht::{Dht, DhtConfig, DhtOutput, LookupId, Timing};
 use link::{
-    AssocId, BodyKind, DialKey, DialTarget, EntryDoor, LinkConfig, LinkOutput, LinkState, Links,
-    Purpose,
+    AssocId, BodyKind, DialFailure, DialKey, DialTarget, DownReason, EntryDoor, LinkConfig,
+    LinkOutput, LinkState, Links, Purpose,
 };
 use person::{LinkRow, NetworkInfo, NodeCommand, PersonEvent};
-use topology::{Topology, Wish};
+use topology::{Ending, Topology, Wish};
 
 /// Outputs waiting to be polled. Reached only if the owner never drains; then the oldest datagram is dropped, as a wire would.
 const OUTPUTS: usize = 4096;
@@ -66,6 +67,9 @@ const VIEW: f64 = 1.0;
 /// The same while links are few and each second counts, and how long that is.
 const YOUNG_VIEW: f64 = 0.2;
 const YOUNG_VIEWS: f64 = 15.0;
+
+/// A link over which something came in this time shows that the network is there.
+const HEARD: Duration = Duration::from_secs(10);
 
 /// Why a datagram leaves. It never reaches the wire: the simulator's tests compare worlds by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -347,9 +351,18 @@ impl Node {
                     Purpose::Errand => {}
                 }
             }
-            LinkOutput::Down { assoc, purpose, .. } => self.on_link_down(now, assoc, purpose),
-            LinkOutput::DialFailed { assoc, .. } => {
-                self.topology.handle_down(now.at, assoc);
+            LinkOutput::Down {
+                assoc,
+                purpose,
+                why,
+            } => self.on_link_down(now, assoc, purpose, why),
+            LinkOutput::DialFailed { assoc, why, .. } => {
+                let ending = match why {
+                    DialFailure::NoAnswer => Ending::NoAnswer,
+                    _ => Ending::Said,
+                };
+                let alone = self.is_alone(now);
+                self.topology.handle_down(now.at, assoc, ending, alone);
                 self.circuits.handle_link_down(now, assoc);
             }
             LinkOutput::Body { assoc, kind, body } => {
@@ -366,9 +379,22 @@ impl Node {
         }
     }
 
-    fn on_link_down(&mut self, now: Now, assoc: AssocId, purpose: Purpose) {
+    /// Whether nothing is heard over any link: it is this node's own network that is away.
+    fn is_alone(&self, now: Now) -> bool {
+        let links = self.links.info(now.at);
+        !links.iter().any(|link| {
+            link.purpose == Purpose::Link && link.state == LinkState::Up && link.silence < HEARD
+        })
+    }
+
+    fn on_link_down(&mut self, now: Now, assoc: AssocId, purpose: Purpose, why: DownReason) {
         if purpose == Purpose::Link {
-            self.topology.handle_down(now.at, assoc);
+            let ending = match why {
+                DownReason::Silent => Ending::FellSilent,
+                _ => Ending::Said,
+            };
+            let alone = self.is_alone(now);
+            self.topology.handle_down(now.at, assoc, ending, alone);
         }
         if !purpose.is_contact() {
             self.circuits.handle_link_down(now, assoc);
@@ -393,11 +419,14 @@ impl Node {
                 lookup,
                 owner,
                 neighbours,
+                doubtful,
                 ..
             } => {
                 if let Some(slot) = self.seeking.remove(&lookup) {
+                    // An owner that the density of the ring does not bear out is nobody's neighbour: the slot asks again at its next tick.
                     let candidates: Vec<Peer> = std::iter::once(owner)
                         .chain(neighbours)
+                        .filter(|_| !doubtful)
                         .map(|record| record.peer())
                         .collect();
                     self.dial_link(now, slot, &candidates);
@@ -446,23 +475,28 @@ impl Node {
         }
     }
 
-    /// A tick of the topology clock: asks the ring for the owner of a free slot's position.
+    /// A tick of the topology clock: asks the ring for the owner of a free slot's position, or calls a lost neighbour again.
     fn seek_link(&mut self, now: Now) {
-        let position = self.dht.own_record().map(|record| record.position());
-        let wish = self
-            .topology
-            .handle_timeout(now.at, position, now.unix.day(), self.joined);
-        if let Some(Wish::Seek { slot, position }) = wish {
-            let lookup = self.dht.lookup(now, position);
-            if self.seeking.len() >= topology::CHOSEN * 4 {
-                self.seeking.clear();
+        let record = self.dht.own_record().filter(|_| self.joined);
+        let position = record.map(|record| record.position());
+        let fits = self.fitting(now);
+        let day = now.unix.day();
+        match self.topology.handle_timeout(now.at, position, day, fits) {
+            Some(Wish::Seek { slot, position }) => {
+                let lookup = self.dht.lookup(now, position);
+                if self.seeking.len() >= topology::CHOSEN * 4 {
+                    self.seeking.clear();
+                }
+                self.seeking.insert(lookup, slot);
             }
-            self.seeking.insert(lookup, slot);
+            Some(Wish::CallAgain { slot, peer }) => self.call_link(now, slot, peer),
+            None => {}
         }
     }
 
-    fn dial_link(&mut self, now: Now, slot: usize, candidates: &[Peer]) {
-        let own = self.id;
+    /// Which nodes may be linked beside the links there are: not itself, none twice, none in the network of another.
+    fn fitting(&self, now: Now) -> impl Fn(&Peer) -> bool + use<> {
+        let (own, lan) = (self.id, self.lan);
         let taken: Vec<Peer> = self
             .links
             .info(now.at)
@@ -470,20 +504,25 @@ impl Node {
             .filter(|l| l.purpose == Purpose::Link)
             .filter_map(|l| l.peer)
             .collect();
-        let lan = self.lan;
-        let fits = |peer: &Peer| {
+        let network = |peer: &Peer| Address::from(peer.addr).network();
+        move |peer: &Peer| {
             peer.node != own
-                && taken.iter().all(|t| {
-                    t.node != peer.node
-                        && (lan
-                            || Address::from(t.addr).network()
-                                != Address::from(peer.addr).network())
-                })
-        };
-        if let Some(peer) = self.topology.handle_owner(slot, candidates, fits) {
-            let assoc = self.links.dial(now, DialTarget::from(peer), Purpose::Link);
-            self.topology.handle_dialling(slot, assoc, peer);
+                && taken
+                    .iter()
+                    .all(|t| t.node != peer.node && (lan || network(t) != network(peer)))
         }
+    }
+
+    fn dial_link(&mut self, now: Now, slot: usize, candidates: &[Peer]) {
+        let fits = self.fitting(now);
+        if let Some(peer) = self.topology.handle_owner(slot, candidates, fits) {
+            self.call_link(now, slot, peer);
+        }
+    }
+
+    fn call_link(&mut self, now: Now, slot: usize, peer: Peer) {
+        let assoc = self.links.dial(now, DialTarget::from(peer), Purpose::Link);
+        self.topology.handle_dialling(slot, assoc, peer);
     }
 
     /// Tells the circuits which links there are and how large the network is. Chosen links come first: those others chose to have with us say

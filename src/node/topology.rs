@@ -2,8 +2,9 @@
 //!
 //! Links are not a free choice. Chosen link `i` of node X goes to the owner of the ring position H(rule, X's position, i, day), or to one
 //! of the owner's two ring neighbours if that one is X itself, in the network of a neighbour or unreachable. X's key is not in the hash, so nobody can grind keys for friendly
-//! neighbours (Tarzan's mimics). A link lives until it fails, and it is replaced on the topology clock only: that clock reads nothing but its own
-//! stream of random numbers, the ring records and the links, never what the person does.
+//! neighbours (Tarzan's mimics). A link lives until it fails. One that fell silent is called again before its place is given to another, for a
+//! suspended machine or a network that was away for a minute makes all links silent at once. All this happens on the topology clock only: it reads
+//! nothing but its own stream of random numbers, the ring records and the links, never what the person does.
 //!
 //! Not here: the links themselves (`link`), the ring (`dht`), what runs over them (`circuit`).
 
@@ -38,6 +39,10 @@ const LINK_RULE: &str = "paratox link rule v1";
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Slot {
     Empty,
+    /// Its link fell silent: the same node is called again.
+    Lost {
+        peer: Peer,
+    },
     /// A look-up for its owner is under way.
     Seeking {
         since: Moment,
@@ -45,6 +50,7 @@ enum Slot {
     Dialling {
         assoc: AssocId,
         peer: Peer,
+        again: bool,
     },
     Up {
         assoc: AssocId,
@@ -57,6 +63,19 @@ enum Slot {
 pub enum Wish {
     /// Find the owner of this ring position; tell the answer to `handle_owner`.
     Seek { slot: usize, position: Position },
+    /// Call this node, which was a neighbour.
+    CallAgain { slot: usize, peer: Peer },
+}
+
+/// How the link or call of a slot ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It was up, and nothing came any more.
+    FellSilent,
+    /// The call was not answered.
+    NoAnswer,
+    /// The other end said no or good-bye, or this one did.
+    Said,
 }
 
 /// The chosen links of one node and their clock.
@@ -65,6 +84,8 @@ pub struct Topology {
     started: Moment,
     next: Moment,
     slots: [Slot; CHOSEN],
+    /// Where the next look for a slot without a link begins.
+    turn: usize,
     shunned: BTreeMap<Peer, Moment>,
 }
 
@@ -75,6 +96,7 @@ impl Topology {
             started: now,
             next: now,
             slots: [Slot::Empty; CHOSEN],
+            turn: 0,
             shunned: BTreeMap::new(),
         };
         topology.next = topology.draw(now);
@@ -93,19 +115,19 @@ impl Topology {
         self.next
     }
 
-    /// One tick: the first slot without a link, in order, is worked on. At most one dial a tick.
+    /// One tick: one slot without a link is worked on, one after the other. At most one dial a tick. `own`: the own position, once the ring is
+    /// joined; `fits`: whether a node may be linked beside the links there are.
     pub fn handle_timeout(
         &mut self,
         now: Moment,
         own: Option<Position>,
         day: u32,
-        joined: bool,
+        fits: impl Fn(&Peer) -> bool,
     ) -> Option<Wish> {
         if now < self.next {
             return None;
         }
         self.next = self.draw(now);
-        let own = own.filter(|_| joined)?;
         self.shunned
             .retain(|_, since| now.since(*since).as_secs_f64() < SHUN);
         for slot in &mut self.slots {
@@ -116,7 +138,20 @@ impl Topology {
                 *slot = Slot::Empty;
             }
         }
-        let slot = self.slots.iter().position(|s| matches!(s, Slot::Empty))?;
+        let free = |at: &usize| match self.slots[*at] {
+            Slot::Empty => own.is_some(),
+            Slot::Lost { .. } => true,
+            Slot::Seeking { .. } | Slot::Dialling { .. } | Slot::Up { .. } => false,
+        };
+        let slot = (0..CHOSEN).map(|n| (self.turn + n) % CHOSEN).find(free)?;
+        self.turn = slot + 1;
+        if let Slot::Lost { peer } = self.slots[slot] {
+            if fits(&peer) {
+                return Some(Wish::CallAgain { slot, peer });
+            }
+            self.slots[slot] = Slot::Empty;
+        }
+        let own = own?;
         self.slots[slot] = Slot::Seeking { since: now };
         Some(Wish::Seek {
             slot,
@@ -147,12 +182,13 @@ impl Topology {
     }
 
     pub fn handle_dialling(&mut self, slot: usize, assoc: AssocId, peer: Peer) {
-        self.slots[slot] = Slot::Dialling { assoc, peer };
+        let again = matches!(self.slots[slot], Slot::Lost { .. });
+        self.slots[slot] = Slot::Dialling { assoc, peer, again };
     }
 
     pub fn handle_up(&mut self, up: AssocId) {
         for slot in &mut self.slots {
-            if let Slot::Dialling { assoc, peer } = *slot
+            if let Slot::Dialling { assoc, peer, .. } = *slot
                 && assoc == up
             {
                 *slot = Slot::Up { assoc, peer };
@@ -160,23 +196,26 @@ impl Topology {
         }
     }
 
-    /// A link died or could not be dialled: its slot is free for the next tick, its peer is left alone for a while.
-    pub fn handle_down(&mut self, now: Moment, down: AssocId) {
+    /// A link died or could not be dialled. Its slot waits for the next tick: for the same node, if it was a neighbour and might be still, else
+    /// for another, and this one is left alone for a while. `alone`: nothing is heard over any link, so that silence says nothing about a node.
+    pub fn handle_down(&mut self, now: Moment, down: AssocId, ending: Ending, alone: bool) {
         for slot in &mut self.slots {
-            if let Slot::Dialling { assoc, peer } | Slot::Up { assoc, peer } = *slot
-                && assoc == down
-            {
-                *slot = Slot::Empty;
-                if self.shunned.len() >= SHUNNED
-                    && let Some(oldest) = self
-                        .shunned
-                        .iter()
-                        .min_by_key(|(_, since)| **since)
-                        .map(|(p, _)| *p)
-                {
-                    self.shunned.remove(&oldest);
-                }
-                self.shunned.insert(peer, now);
+            let (assoc, peer, linked) = match *slot {
+                Slot::Dialling { assoc, peer, again } => (assoc, peer, again),
+                Slot::Up { assoc, peer } => (assoc, peer, true),
+                Slot::Empty | Slot::Lost { .. } | Slot::Seeking { .. } => continue,
+            };
+            if assoc != down {
+                continue;
+            }
+            let excused = ending == Ending::NoAnswer && alone;
+            if linked && (excused || ending == Ending::FellSilent) {
+                *slot = Slot::Lost { peer };
+                continue;
+            }
+            *slot = Slot::Empty;
+            if !excused {
+                shun(&mut self.shunned, peer, now);
             }
         }
     }
@@ -190,7 +229,175 @@ impl Topology {
     }
 }
 
+fn shun(shunned: &mut BTreeMap<Peer, Moment>, peer: Peer, now: Moment) {
+    if shunned.len() >= SHUNNED
+        && let Some(oldest) = shunned
+            .iter()
+            .min_by_key(|(_, since)| **since)
+            .map(|(peer, _)| *peer)
+    {
+        shunned.remove(&oldest);
+    }
+    shunned.insert(peer, now);
+}
+
 /// Where chosen link `slot` of the node at `own` goes on `day`.
 pub fn link_position(own: &Position, slot: usize, day: u32) -> Position {
     Position::hash(LINK_RULE, &[&own.0, &[slot as u8], &day.to_be_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::keys::NodeKey;
+
+    const OWN: Position = Position([7; 32]);
+    const DAY: u32 = 20_000;
+
+    fn peer(n: u8) -> Peer {
+        Peer {
+            node: NodeKey::generate(&mut Stream::from_seed([n; 32])).id(),
+            addr: std::net::SocketAddr::from(([n, 1, 1, 1], 4000)),
+        }
+    }
+
+    fn topology() -> Topology {
+        Topology::new(Stream::from_seed([1; 32]), Moment(0))
+    }
+
+    /// The next tick of a node in the ring.
+    fn tick(topology: &mut Topology) -> (Moment, Option<Wish>) {
+        let at = topology.next_timeout();
+        (at, topology.handle_timeout(at, Some(OWN), DAY, |_| true))
+    }
+
+    /// Ticks until every slot has a link; the nodes 1 to 4 own their positions.
+    fn linked() -> Topology {
+        let mut topology = topology();
+        for n in 0..CHOSEN {
+            let Some(Wish::Seek { slot, position }) = tick(&mut topology).1 else {
+                panic!("a free slot is sought for");
+            };
+            assert_eq!((slot, position), (n, link_position(&OWN, n, DAY)));
+            let owner = peer(n as u8 + 1);
+            assert_eq!(topology.handle_owner(slot, &[owner], |_| true), Some(owner));
+            topology.handle_dialling(slot, AssocId(n as u64), owner);
+            topology.handle_up(AssocId(n as u64));
+        }
+        assert_eq!(topology.chosen().count(), CHOSEN);
+        assert_eq!(tick(&mut topology).1, None);
+        topology
+    }
+
+    #[test]
+    fn a_link_goes_to_the_owner_of_its_position_or_to_one_of_the_two_beside_it() {
+        let candidates: Vec<Peer> = (1..=5).map(peer).collect();
+        let choose = |fits: &dyn Fn(&Peer) -> bool| {
+            let mut topology = topology();
+            tick(&mut topology);
+            topology.handle_owner(0, &candidates, fits)
+        };
+        assert_eq!(choose(&|_| true), Some(candidates[0]));
+        assert_eq!(choose(&|p| *p != candidates[0]), Some(candidates[1]));
+        assert_eq!(
+            choose(&|p| candidates[2..].contains(p)),
+            Some(candidates[2])
+        );
+        assert_eq!(
+            choose(&|p| candidates[3..].contains(p)),
+            None,
+            "nobody else"
+        );
+    }
+
+    #[test]
+    fn the_position_of_a_link_depends_on_place_slot_and_day_alone() {
+        let mut places = std::collections::BTreeSet::new();
+        for own in [OWN, Position([8; 32])] {
+            for slot in 0..CHOSEN {
+                for day in [DAY, DAY + 1] {
+                    places.insert(link_position(&own, slot, day));
+                }
+            }
+        }
+        assert_eq!(places.len(), 2 * CHOSEN * 2);
+        assert!(places.contains(&link_position(&OWN, 3, DAY)));
+    }
+
+    #[test]
+    fn nothing_is_sought_before_the_ring_is_joined() {
+        let mut topology = topology();
+        for _ in 0..50 {
+            let at = topology.next_timeout();
+            assert_eq!(topology.handle_timeout(at, None, DAY, |_| true), None);
+        }
+    }
+
+    #[test]
+    fn a_neighbour_that_fell_silent_is_called_again_once_and_then_left_alone_for_two_minutes() {
+        let mut topology = linked();
+        let (at, _) = tick(&mut topology);
+        topology.handle_down(at, AssocId(2), Ending::FellSilent, false);
+        let again = Wish::CallAgain {
+            slot: 2,
+            peer: peer(3),
+        };
+        let (at, wish) = tick(&mut topology);
+        assert_eq!(wish, Some(again));
+        topology.handle_dialling(2, AssocId(9), peer(3));
+        topology.handle_down(at, AssocId(9), Ending::NoAnswer, false);
+        let (_, wish) = tick(&mut topology);
+        assert!(matches!(wish, Some(Wish::Seek { slot: 2, .. })), "{wish:?}");
+        let candidates = [peer(3), peer(8)];
+        let instead = topology.handle_owner(2, &candidates, |_| true);
+        assert_eq!(instead, Some(peer(8)));
+        // Two minutes later it may be taken again.
+        let mut topology = linked();
+        let (at, _) = tick(&mut topology);
+        topology.handle_down(at, AssocId(2), Ending::Said, false);
+        let mut later = at;
+        while later < at.after_seconds(SHUN) {
+            let (now, wish) = tick(&mut topology);
+            if let Some(Wish::Seek { slot, .. }) = wish {
+                let chosen = topology.handle_owner(slot, &candidates, |_| true);
+                assert_eq!(chosen == Some(peer(3)), now >= at.after_seconds(SHUN));
+            }
+            later = now;
+        }
+    }
+
+    #[test]
+    fn an_outage_of_the_own_network_costs_no_neighbour() {
+        let mut topology = linked();
+        let (at, _) = tick(&mut topology);
+        for n in 0..CHOSEN {
+            topology.handle_down(at, AssocId(n as u64), Ending::FellSilent, true);
+        }
+        // An hour of calls that nobody answers: one after the other, each neighbour is tried.
+        let mut called = [0; CHOSEN];
+        let mut calls = 100;
+        let mut now = at;
+        while now < at.after_seconds(3600.0) {
+            let (moment, wish) = tick(&mut topology);
+            now = moment;
+            let Some(Wish::CallAgain { slot, peer: old }) = wish else {
+                panic!("{wish:?}");
+            };
+            assert_eq!(old, peer(slot as u8 + 1));
+            called[slot] += 1;
+            calls += 1;
+            topology.handle_dialling(slot, AssocId(calls), old);
+            topology.handle_down(now, AssocId(calls), Ending::NoAnswer, true);
+        }
+        assert!(called.iter().all(|calls| *calls > 40), "{called:?}");
+        // The network is back.
+        for n in 0..CHOSEN {
+            let Some(Wish::CallAgain { slot, peer }) = tick(&mut topology).1 else {
+                panic!("a neighbour is still known");
+            };
+            topology.handle_dialling(slot, AssocId(1000 + n as u64), peer);
+            topology.handle_up(AssocId(1000 + n as u64));
+        }
+        assert_eq!(topology.chosen().count(), CHOSEN);
+    }
 }
