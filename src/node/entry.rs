@@ -3,6 +3,10 @@
 
 use super::*;
 
+/// Nodes that must name one address until it is believed, and to believe that it has changed.
+const VOICES: usize = 2;
+const VOICES_OF_A_MOVE: usize = 3;
+
 impl Node {
     /// Calls the next entry node, one at a time, until the ring is joined.
     pub(super) fn call_entry(&mut self, now: Now) {
@@ -44,18 +48,32 @@ impl Node {
         }
     }
 
-    /// Somebody we called says from where the call came. Without an address given by the owner, the first that two say is taken for ours.
-    pub(super) fn on_observed(&mut self, now: Now, seen: SocketAddr) {
-        if self.address.is_some() {
+    /// Somebody we called says from where the call came. Without an address given by the owner, the first that two say is taken for ours; later
+    /// another one, when the last three who were called all name it: the machine has come to another network.
+    pub(super) fn on_observed(&mut self, now: Now, by: NodeId, seen: SocketAddr) {
+        if self.address_given {
             return;
         }
-        if self.reports.len() >= REPORTS && !self.reports.contains_key(&seen) {
-            self.reports.clear();
+        self.reports.retain(|(node, _)| *node != by);
+        if self.reports.len() >= REPORTS {
+            self.reports.pop_front();
         }
-        let count = self.reports.entry(seen).or_insert(0);
-        *count += 1;
-        // One voice suffices where nobody else can be asked: an only entry node, a private network.
-        if *count >= 2 || self.lan || self.entries.len() == 1 {
+        self.reports.push_back((by, seen));
+        let believed = match self.address {
+            // One voice suffices where nobody else can be asked: an only entry node, a private network.
+            None => {
+                let voices = self.reports.iter().filter(|(_, said)| *said == seen);
+                voices.count() >= VOICES || self.lan || self.entries.len() == 1
+            }
+            // On a private network a machine may have several addresses, each the right one to somebody.
+            Some(current) => {
+                let last = self.reports.iter().rev().take(VOICES_OF_A_MOVE);
+                current != seen
+                    && !self.lan
+                    && last.filter(|(_, said)| *said == seen).count() == VOICES_OF_A_MOVE
+            }
+        };
+        if believed {
             self.address = Some(seen);
             self.dht.set_address(now, seen);
             if !self.entry_peers.is_empty() {

@@ -60,7 +60,7 @@ const YOUNG_ENTRY_RETRY: f64 = 0.5;
 const YOUNG_ENTRIES: f64 = 10.0;
 /// Entry nodes joined through at most.
 const ENTRIES: usize = 8;
-/// Different own addresses that peers may report before the count starts anew.
+/// Peers whose last word about the own address is remembered; the oldest is forgotten.
 const REPORTS: usize = 16;
 /// Seconds between two looks at the links for the circuits' sake.
 const VIEW: f64 = 1.0;
@@ -137,7 +137,10 @@ pub struct Node {
     next_entry: Moment,
     entry_peers: Vec<Peer>,
     address: Option<SocketAddr>,
-    reports: BTreeMap<SocketAddr, u32>,
+    /// By the owner: what peers report is not believed.
+    address_given: bool,
+    /// Which peer says where this node is, newest last.
+    reports: VecDeque<(NodeId, SocketAddr)>,
     seeking: BTreeMap<LookupId, usize>,
     joined: bool,
     started: Moment,
@@ -211,7 +214,8 @@ impl Node {
             next_entry,
             entry_peers: Vec::new(),
             address: config.address,
-            reports: BTreeMap::new(),
+            address_given: config.address.is_some(),
+            reports: VecDeque::new(),
             seeking: BTreeMap::new(),
             joined: false,
             started: now.at,
@@ -335,7 +339,7 @@ impl Node {
                 observed,
             } => {
                 if dialled && let Some(seen) = observed {
-                    self.on_observed(now, seen);
+                    self.on_observed(now, peer.node, seen);
                 }
                 match purpose {
                     Purpose::Link => {
