@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::crypto::id::NodeId;
 use crate::wire::dht::{Message, Tag};
 use crate::wire::peer::Peer;
 use crate::wire::position::Position;
@@ -211,6 +212,13 @@ impl Dht {
     /// Whether any request with this reason is open.
     pub(super) fn waits_for(&self, wanted: impl Fn(&Why) -> bool) -> bool {
         self.requests.values().any(|r| wanted(&r.why))
+    }
+
+    /// Whether a request with this reason is open to this node.
+    pub(super) fn waits_for_peer(&self, node: &NodeId, wanted: impl Fn(&Why) -> bool) -> bool {
+        self.requests
+            .values()
+            .any(|r| r.to.node == *node && wanted(&r.why))
     }
 
     pub(super) fn on_request_timer(&mut self, now: Now, nonce: u64) {

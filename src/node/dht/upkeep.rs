@@ -159,7 +159,9 @@ impl Dht {
         if !self.has(&from.node, record) {
             self.offer(now, record);
         }
-        if self.members.find(&from.node).is_some() {
+        // One question at a time to whoever exchanges with us: a flood of leaf sets must not fill the requests.
+        let asked = self.waits_for_peer(&from.node, exchange);
+        if self.members.find(&from.node).is_some() && !asked {
             self.want(now, from, digests, WANTS_WHEN_ASKED);
         }
     }
