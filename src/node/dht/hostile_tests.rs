@@ -4,7 +4,7 @@ use super::ring_tests::{key, look_up};
 use super::value_tests::{descriptor, puts};
 use super::world::World;
 use super::*;
-use crate::wire::dht::Digest;
+use crate::wire::dht::{Digest, StoreCell};
 use crate::wire::query::Request;
 
 #[test]
@@ -154,7 +154,7 @@ fn no_damaged_message_or_question_stops_a_node() {
             dice.below(24) as usize
         ];
         let records = vec![record; dice.below(4) as usize];
-        let message = match dice.below(13) {
+        let message = match dice.below(14) {
             0 => Message::Ping {
                 tag,
                 ready: true,
@@ -207,7 +207,14 @@ fn no_damaged_message_or_question_stops_a_node() {
                 tag,
                 prefixes: vec![dice.bytes(); 3],
             },
-            _ => Message::Records { tag, records },
+            12 => Message::Records { tag, records },
+            _ => Message::Store(StoreCell {
+                real: dice.below(2) == 1,
+                train: nonce,
+                index: dice.below(2) as u8,
+                ttl: dice.u32(),
+                chunk: dice.bytes(),
+            }),
         };
         let mut body = message.encode();
         for _ in 0..dice.below(4) {
@@ -225,8 +232,49 @@ fn no_damaged_message_or_question_stops_a_node() {
             world.run(0.2);
         }
     }
+    let node = &world.nodes[0];
+    assert!(node.members.len() < 8 && node.candidates.len() <= CANDIDATES_MAX);
+    assert!(node.requests.len() < 100, "{} open", node.requests.len());
+    assert_eq!(node.stored(), 0);
     world.run(60.0);
     assert!(world.nodes[0].is_ready());
+    let (right, _) = look_up(&mut world, 50);
+    assert!(right >= 49, "{right} of 50");
+}
+
+#[test]
+fn a_member_that_floods_leaf_sets_and_answers_nothing_has_one_question_open() {
+    let mut world = World::ring_of(21, 12, 0.3);
+    world.run(30.0);
+    let flooder = world.peer(5);
+    let record = world.nodes[5].own_bytes().expect("a ready node");
+    world.kill(5);
+    let mut dice = Stream::from_seed([4; 32]);
+    let own = world.position(0);
+    for n in 0..2000u64 {
+        // Places right beside the node: it would want whoever is there.
+        let digests = (0..24u64)
+            .map(|_| {
+                let mut prefix = members::prefix_of(&own);
+                prefix[4..].copy_from_slice(&dice.bytes::<4>());
+                Digest { prefix, created: 1 }
+            })
+            .collect();
+        let tag = Tag {
+            nonce: n + 1,
+            attempt: 0,
+        };
+        let leaves = Message::Leaves {
+            tag,
+            ready: true,
+            record,
+            digests,
+        };
+        world.inject(0, flooder, &leaves.encode());
+    }
+    let to_it = |r: &&requests::Request| r.to.node == flooder.node;
+    let open = world.nodes[0].requests.values().filter(to_it).count();
+    assert!((1..=3).contains(&open), "{open} questions to the flooder");
     let (right, _) = look_up(&mut world, 50);
     assert!(right >= 49, "{right} of 50");
 }

@@ -46,11 +46,15 @@ fn two_hundred_nodes_join_through_one_gateway_and_find_every_owner() {
     world.run(60.0);
     assert_eq!(world.wrong_leaf_sets(), 0);
     let (right, hops) = look_up(&mut world, 1000);
+    let known = world.nodes.iter().map(Dht::known);
+    let (least, most) = (known.clone().min(), known.max());
+    println!(
+        "200 nodes: {right} of 1000 look-ups reached the owner, {hops:.2} hops in the mean; a node knows {least:?} to {most:?} others"
+    );
     assert!(right >= 999, "{right} of 1000");
     assert!(hops > 1.0 && hops < 3.0, "{hops} hops");
+    assert!(most < Some(100), "one node knows {most:?}");
     for node in 0..200 {
-        let known = world.nodes[node].known();
-        assert!(known < 100, "node {node} knows {known}");
         let estimate = world.nodes[node].estimate();
         assert!((70..600).contains(&estimate), "{estimate} of 200");
     }

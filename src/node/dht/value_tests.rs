@@ -98,6 +98,43 @@ fn a_value_spreads_to_the_eight_closest_and_survives_the_death_of_four() {
 }
 
 #[test]
+fn a_publication_is_on_all_eight_within_the_time_of_repair() {
+    let mut world = World::ring_of(20, 60, 0.3);
+    world.run(60.0);
+    // As a person publishes: at three of the closest, one after the other.
+    let values: Vec<_> = (0..20).map(|n| descriptor(n, 1)).collect();
+    let began = world.at;
+    let mut complete: Vec<Option<f64>> = vec![None; values.len()];
+    for (n, (value, key)) in values.iter().enumerate() {
+        let closest = world.closest(key, 3);
+        for node in closest {
+            let query = [n as u8; 8];
+            let answer = store(&mut world, node, puts(key, value, 24, 1, query));
+            assert!(matches!(answer, Answer::Stored { .. }));
+        }
+    }
+    for _ in 0..240 {
+        world.run(1.0);
+        let seconds = world.at.since(began).as_secs_f64();
+        for ((value, key), complete) in values.iter().zip(&mut complete) {
+            let closest = world.closest(key, 8);
+            let mut held = |n: &usize| read(&mut world, *n, key).as_deref() == Some(&value[..]);
+            if complete.is_none() && closest.iter().filter(|n| held(n)).count() == 8 {
+                *complete = Some(seconds);
+            }
+        }
+    }
+    let mut times: Vec<f64> = complete.into_iter().flatten().collect();
+    times.sort_by(f64::total_cmp);
+    println!("on all eight after so many seconds: {times:?}");
+    assert_eq!(times.len(), values.len(), "some never came to be");
+    assert!(
+        times[times.len() / 2] <= 60.0,
+        "half of them took longer than a minute"
+    );
+}
+
+#[test]
 fn only_the_newest_signed_value_is_kept() {
     let mut world = World::ring_of(15, 3, 0.3);
     world.run(10.0);
