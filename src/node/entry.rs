@@ -82,3 +82,71 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::keys::NodeKey;
+    use crate::wire::time::UnixMs;
+
+    fn now() -> Now {
+        Now {
+            at: Moment(1),
+            unix: UnixMs(1_800_000_000_000),
+        }
+    }
+
+    fn node(address: Option<SocketAddr>, lan: bool) -> Node {
+        let config = NodeConfig {
+            class: Class::Normal,
+            lan,
+            address,
+            entries: Vec::new(),
+            entry_key: None,
+            shaping: Shaping::On,
+        };
+        Node::new(config, [1; 32], now())
+    }
+
+    /// The node believes to be here after these peers named these ports.
+    fn told(node: &mut Node, words: &[(u8, u16)]) -> Option<u16> {
+        for (by, port) in words {
+            let by = NodeKey::generate(&mut Stream::from_seed([*by; 32])).id();
+            node.on_observed(now(), by, SocketAddr::from(([9, 8, 7, 6], *port)));
+        }
+        let record = node.dht.own_record().map(|r| r.address().port());
+        assert_eq!(record, node.address.map(|a| a.port()), "the ring is told");
+        record
+    }
+
+    #[test]
+    fn two_peers_tell_the_address_and_three_that_it_has_changed() {
+        let mut node = node(None, false);
+        assert_eq!(told(&mut node, &[(1, 100)]), None);
+        assert_eq!(told(&mut node, &[(1, 100)]), None, "one peer is one voice");
+        assert_eq!(told(&mut node, &[(2, 100)]), Some(100));
+        assert_eq!(told(&mut node, &[(1, 200), (2, 200)]), Some(100));
+        assert_eq!(told(&mut node, &[(3, 100), (4, 200), (5, 200)]), Some(100));
+        assert_eq!(told(&mut node, &[(6, 200)]), Some(200));
+    }
+
+    #[test]
+    fn an_address_given_by_the_owner_and_one_of_a_private_network_stay() {
+        let words = [(1, 200), (2, 200), (3, 200), (4, 200)];
+        let given = Some(SocketAddr::from(([9, 8, 7, 6], 100)));
+        assert_eq!(told(&mut node(given, false), &words), Some(100));
+        let mut lan = node(None, true);
+        assert_eq!(told(&mut lan, &[(9, 100)]), Some(100));
+        assert_eq!(told(&mut lan, &words), Some(100));
+    }
+
+    #[test]
+    fn a_flood_of_reports_stays_within_its_bound() {
+        let mut node = node(None, false);
+        for by in 0..200 {
+            told(&mut node, &[(by, 1000 + u16::from(by))]);
+        }
+        assert_eq!(node.reports.len(), REPORTS);
+        assert_eq!(node.address, None, "no two said the same");
+    }
+}

@@ -46,11 +46,69 @@ pub(super) fn may_follow(base: &Base, pool: &Pool, path: &[Peer], next: &Peer) -
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::CircuitStreams;
     use super::*;
+    use crate::crypto::keys::NodeKey;
+    use crate::crypto::random::{Stream, Streams};
+    use crate::wire::class::Class;
+    use crate::wire::position::Position;
 
     #[test]
     fn circuits_grow_with_the_network() {
         let lengths: Vec<usize> = [1, 2, 3, 4, 8, 9, 63, 64, 1999, 2000].map(length).to_vec();
         assert_eq!(lengths, [0, 1, 1, 2, 2, 3, 3, 4, 4, 5]);
+    }
+    fn peer(random: &mut Stream, ip: [u8; 4]) -> Peer {
+        Peer {
+            node: NodeKey::generate(random).id(),
+            addr: std::net::SocketAddr::from((ip, 4000)),
+        }
+    }
+
+    #[test]
+    fn no_node_twice_never_oneself_no_two_of_one_network_and_no_friend_of_the_hop_alone() {
+        let mut random = Stream::from_seed([1; 32]);
+        let key = Arc::new(NodeKey::generate(&mut random));
+        let base = |lan, nodes| {
+            let streams = CircuitStreams::of(&Streams::from_seed([2; 32]));
+            let mut base = Base::new(Class::Normal, lan, key.clone(), streams);
+            base.nodes = nodes;
+            base
+        };
+        let mut pool = Pool::new(key.id());
+        let path = [
+            peer(&mut random, [9, 1, 0, 1]),
+            peer(&mut random, [9, 2, 0, 1]),
+        ];
+        let other = peer(&mut random, [9, 3, 0, 1]);
+        let near = peer(&mut random, [9, 1, 200, 1]);
+        let own = Peer {
+            node: key.id(),
+            addr: other.addr,
+        };
+        let small = base(false, 10);
+        assert!(may_follow(&small, &pool, &path, &other));
+        assert!(!may_follow(&small, &pool, &path, &own));
+        assert!(!may_follow(&small, &pool, &path, &path[0]));
+        assert!(!may_follow(&small, &pool, &path, &near));
+        assert!(may_follow(&base(true, 10), &pool, &path, &near));
+        // The pool has a say once it knows half of the nodes there are.
+        let large = base(false, 40);
+        assert!(may_follow(&large, &pool, &path, &other));
+        for n in 0..20 {
+            let known = peer(&mut random, [8, n, 0, 1]);
+            pool.insert(known, Position(random.bytes()));
+        }
+        assert!(!may_follow(&large, &pool, &path, &other));
+        pool.name(other, path[1].node, false);
+        assert!(
+            !may_follow(&large, &pool, &path, &other),
+            "only the hop itself named it"
+        );
+        assert!(may_follow(&base(false, 41), &pool, &path, &other));
+        pool.name(other, path[0].node, false);
+        assert!(may_follow(&large, &pool, &path, &other));
     }
 }

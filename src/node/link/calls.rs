@@ -221,3 +221,49 @@ impl Links {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::crypto::keys::NodeKey;
+    use crate::crypto::random::Stream;
+    use crate::node::Shaping;
+    use crate::node::link::LinkConfig;
+    use crate::wire::class::Class;
+
+    #[test]
+    fn spurs_that_others_ask_for_take_no_place_from_this_nodes_own_links() {
+        let mut random = Stream::from_seed([1; 32]);
+        let config = LinkConfig {
+            class: Class::Normal,
+            lan: true,
+            entry: None,
+            shaping: Shaping::On,
+        };
+        let key = Arc::new(NodeKey::generate(&mut random));
+        let streams = (random.fork("schedule", b""), random.fork("crypto", b""));
+        let mut links = Links::new(config, key, &streams.0, &streams.1);
+        let mut dial = |purpose, port| {
+            let peer = Peer {
+                node: NodeKey::generate(&mut random).id(),
+                addr: SocketAddr::from(([127, 0, 0, 1], port)),
+            };
+            links.dial(Now::default(), DialTarget::from(peer), purpose);
+            let failed = |output| {
+                matches!(
+                    output,
+                    LinkOutput::DialFailed {
+                        why: DialFailure::TooMany,
+                        ..
+                    }
+                )
+            };
+            std::iter::from_fn(|| links.poll_output()).any(failed)
+        };
+        let refused = (0..50).filter(|n| dial(Purpose::Spur, 1000 + n)).count();
+        assert_eq!(refused, 50 - DIALS);
+        assert!(!dial(Purpose::Link, 2000));
+    }
+}
