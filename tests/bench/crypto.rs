@@ -1,11 +1,14 @@
 //! Figures of the cryptography: ECMQV against one ECDH, HCTR2 against AES-GCM, a relay's work per cell against copying it.
 //!
-//! `cargo bench --bench crypto`; ratios of lines of one run are what counts, absolute times are the machine's.
+//! `cargo bench --bench crypto`; the ratios at its end are what counts, absolute times are the machine's. `-- ratio` prints them alone.
+
+mod ratio;
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use aes_gcm::aead::{AeadInOut, KeyInit};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group};
 use paratox::crypto::aead::Key;
 use paratox::crypto::curve::Point;
 use paratox::crypto::hctr2::Hctr2;
@@ -16,6 +19,36 @@ use paratox::crypto::mqv::{
 use paratox::crypto::onion::{BLOCK, HopKeys};
 use paratox::crypto::packet::{CELL, INNER, PacketOpener, PacketSealer};
 use paratox::crypto::random::Stream;
+
+/// Whose agreement is timed: an origin that adds a hop.
+struct Hop {
+    relay: NodeKey,
+    throwaway: Ephemeral,
+    answer: Point,
+}
+
+impl Hop {
+    fn new() -> Hop {
+        let mut random = Stream::from_seed([2; 32]);
+        Hop {
+            relay: NodeKey::generate(&mut random),
+            throwaway: Ephemeral::generate(&mut random),
+            answer: *Ephemeral::generate(&mut random).public(),
+        }
+    }
+
+    /// ECMQV, the transcript and the secret of it: all that one side of an agreement computes.
+    fn agree(&self) -> Agreed {
+        let transcript = Transcript::new("bench");
+        anonymous_to(
+            black_box(&self.throwaway),
+            self.relay.public_point(),
+            &self.answer,
+            transcript,
+        )
+        .unwrap()
+    }
+}
 
 /// Goal: `ecmqv` at most 1.35 times `ecdh`.
 fn agreement(c: &mut Criterion) {
@@ -57,22 +90,9 @@ fn agreement(c: &mut Criterion) {
             .unwrap()
         })
     });
+    let hop = Hop::new();
+    group.bench_function("ecmqv with transcript and key", |b| b.iter(|| hop.agree()));
     let mut random = Stream::from_seed([2; 32]);
-    let (relay, throwaway) = (
-        NodeKey::generate(&mut random),
-        Ephemeral::generate(&mut random),
-    );
-    group.bench_function("ecmqv with transcript and key", |b| {
-        b.iter(|| {
-            anonymous_to(
-                black_box(&throwaway),
-                relay.public_point(),
-                &peer_ephemeral,
-                Transcript::new("bench"),
-            )
-            .unwrap()
-        })
-    });
     group.bench_function("decode a point", |b| {
         b.iter(|| Point::decode(black_box(peer.bytes())).unwrap())
     });
@@ -124,43 +144,66 @@ fn link_secret(random: &mut Stream) -> Agreed {
     es_to(&x, key.public_point(), Transcript::new("bench")).unwrap()
 }
 
-/// Goal: `relay work` at most 1.5 µs per cell. Cells are sealed in batches beforehand, since each opens only once.
-fn relay(c: &mut Criterion) {
-    const BATCH: usize = 1024;
-    let mut random = Stream::from_seed([3; 32]);
-    let (incoming, outgoing) = (link_secret(&mut random), link_secret(&mut random));
-    let relay = NodeKey::generate(&mut random);
-    let (throwaway, fresh) = (
-        Ephemeral::generate(&mut random),
-        Ephemeral::generate(&mut random),
-    );
-    let fresh_public = *fresh.public();
-    let keys = HopKeys::initiator(
-        anonymous_to(
-            &throwaway,
-            relay.public_point(),
-            &fresh_public,
-            Transcript::new("bench"),
-        )
-        .unwrap(),
-    );
-    let hop = HopKeys::relay(
-        anonymous_from(&relay, fresh, throwaway.public(), Transcript::new("bench")).unwrap(),
-    );
+/// Cells of one measurement. They are sealed beforehand, since each opens only once.
+const BATCH: usize = 1024;
 
-    let mut group = c.benchmark_group("per cell");
-    group.throughput(Throughput::Elements(BATCH as u64));
-    let start = || {
-        let mut sealer = PacketSealer::new(&incoming, Side::Initiator);
-        let cells: Vec<[u8; CELL]> = (0..BATCH)
+/// A relay between two links, and the two sides of its hop.
+struct Relay {
+    incoming: Agreed,
+    outgoing: Agreed,
+    origin: HopKeys,
+    hop: HopKeys,
+}
+
+/// A batch of cells, and what opens them and seals those that go on.
+type Batch = (Vec<[u8; CELL]>, PacketOpener, PacketSealer);
+
+impl Relay {
+    fn new(random: &mut Stream) -> Relay {
+        let node = NodeKey::generate(random);
+        let (throwaway, fresh) = (Ephemeral::generate(random), Ephemeral::generate(random));
+        let (t, answer) = (|| Transcript::new("bench"), *fresh.public());
+        let near = anonymous_to(&throwaway, node.public_point(), &answer, t()).unwrap();
+        let far = anonymous_from(&node, fresh, throwaway.public(), t()).unwrap();
+        Relay {
+            incoming: link_secret(random),
+            outgoing: link_secret(random),
+            origin: HopKeys::initiator(near),
+            hop: HopKeys::relay(far),
+        }
+    }
+
+    fn batch(&self) -> Batch {
+        let mut sealer = PacketSealer::new(&self.incoming, Side::Initiator);
+        let cells = (0..BATCH)
             .map(|i| sealer.seal(&[i as u8; INNER]).unwrap().0)
             .collect();
         (
             cells,
-            PacketOpener::new(&incoming, Side::Initiator),
-            PacketSealer::new(&outgoing, Side::Initiator),
+            PacketOpener::new(&self.incoming, Side::Initiator),
+            PacketSealer::new(&self.outgoing, Side::Initiator),
         )
-    };
+    }
+
+    /// Open, take the layer off, seal.
+    fn carry(&self, (cells, opener, sealer): &mut Batch) {
+        for cell in cells.iter() {
+            let (_, mut inner) = opener.open(cell).unwrap();
+            let block = inner.last_chunk_mut::<BLOCK>().unwrap();
+            self.hop.forward.decrypt(block);
+            black_box(sealer.seal(&inner).unwrap());
+        }
+    }
+}
+
+/// Goal: `relay work` at most 1.5 µs per cell.
+fn relay(c: &mut Criterion) {
+    let mut random = Stream::from_seed([3; 32]);
+    let relay = Relay::new(&mut random);
+
+    let mut group = c.benchmark_group("per cell");
+    group.throughput(Throughput::Elements(BATCH as u64));
+    let start = || relay.batch();
     group.bench_function("copy of 512 bytes", |b| {
         let (cells, ..) = start();
         let mut to = [0; CELL];
@@ -195,14 +238,7 @@ fn relay(c: &mut Criterion) {
     group.bench_function("relay work: open, layer, seal", |b| {
         b.iter_batched_ref(
             start,
-            |(cells, opener, sealer)| {
-                for cell in cells.iter() {
-                    let (_, mut inner) = opener.open(cell).unwrap();
-                    let block = inner.last_chunk_mut::<BLOCK>().unwrap();
-                    hop.forward.decrypt(block);
-                    black_box(sealer.seal(&inner).unwrap());
-                }
-            },
+            |batch| relay.carry(batch),
             criterion::BatchSize::LargeInput,
         )
     });
@@ -218,10 +254,92 @@ fn relay(c: &mut Criterion) {
     });
     group.bench_function("origin work: three layers", |b| {
         let mut block = [1; BLOCK];
-        b.iter(|| (0..3 * BATCH).for_each(|_| keys.forward.encrypt(black_box(&mut block))))
+        b.iter(|| (0..3 * BATCH).for_each(|_| relay.origin.forward.encrypt(black_box(&mut block))))
     });
     group.finish();
 }
 
+/// How long `work` takes.
+fn time(mut work: impl FnMut()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+/// What the goals are about, measured in turn.
+fn ratios() {
+    let hop = Hop::new();
+    let secret = p256::SecretKey::from_slice(&[7; 32]).unwrap();
+    let peer = p256::PublicKey::from_sec1_bytes(hop.answer.bytes()).unwrap();
+    let pair = ratio::in_turn(
+        || time(|| drop(black_box(hop.agree()))),
+        || time(|| drop(black_box(black_box(&secret).diffie_hellman(&peer)))),
+    );
+    ratio::print(
+        "ecmqv with transcript and key / ecdh of p256",
+        format!("{:.2}", pair.ratio),
+        "1.35",
+    );
+
+    let cipher = Hctr2::new(&Key::from_bytes(&[1; 32]));
+    let tweak = cipher.tweak(b"", BLOCK);
+    let gcm = aes_gcm::Aes256Gcm::new(&[1; 32].into());
+    let (mut block, mut other) = ([7u8; BLOCK], [7u8; BLOCK]);
+    let pair = ratio::in_turn(
+        || time(|| (0..BATCH).for_each(|_| cipher.decrypt(&tweak, black_box(&mut block)))),
+        || {
+            time(|| {
+                (0..BATCH).for_each(|_| {
+                    let bytes = black_box(other.as_mut_slice()).into();
+                    gcm.encrypt_inout_detached(&[0; 12].into(), b"", bytes)
+                        .unwrap();
+                })
+            })
+        },
+    );
+    ratio::print(
+        "hctr2 / aes-gcm over the same 460 bytes",
+        format!("{:.2}", pair.ratio),
+        "1.7",
+    );
+
+    let relay = Relay::new(&mut Stream::from_seed([3; 32]));
+    let mut to = [0; CELL];
+    let pair = ratio::in_turn(
+        || {
+            let mut batch = relay.batch();
+            time(|| relay.carry(&mut batch))
+        },
+        || {
+            let (cells, ..) = relay.batch();
+            time(|| {
+                cells
+                    .iter()
+                    .for_each(|cell| to.copy_from_slice(black_box(cell)))
+            })
+        },
+    );
+    let per_cell = |time: Duration| time.as_secs_f64() * 1e6 / BATCH as f64;
+    ratio::print(
+        "relay work per cell: open, layer, seal",
+        format!("{:.2} µs", per_cell(pair.one)),
+        "1.5 µs",
+    );
+    ratio::print(
+        "copy of 512 bytes, and how many of them that is",
+        format!("{:.3} µs, {:.0}", per_cell(pair.other), pair.ratio),
+        "none",
+    );
+}
+
 criterion_group!(benches, agreement, ciphers, relay);
-criterion_main!(benches);
+
+fn main() {
+    if !std::env::args().any(|arg| arg == "ratio") {
+        benches();
+        Criterion::default().configure_from_args().final_summary();
+    }
+    if ratio::wanted() {
+        ratios();
+    }
+}
