@@ -233,13 +233,15 @@ mod tests {
     use super::*;
     use crate::crypto::ratchet::BODY;
 
+    fn two(seed: u8) -> (AccountKey, AccountKey, Stream) {
+        let mut random = Stream::from_seed([seed; 32]);
+        let alice = AccountKey::generate(&mut random);
+        (alice, AccountKey::generate(&mut random), random)
+    }
+
     #[test]
     fn two_parcels_open_a_session_and_the_third_confirms_it() {
-        let mut random = Stream::from_seed([1; 32]);
-        let (alice, bob) = (
-            AccountKey::generate(&mut random),
-            AccountKey::generate(&mut random),
-        );
+        let (alice, bob, mut random) = two(1);
         let (start, first) = SessionStart::new(&alice, &bob.id(), &[1; OFFER], &mut random);
         let start = SessionStart::from_bytes(&start.to_bytes()).unwrap();
         assert_eq!(*start.peer(), bob.id());
@@ -259,11 +261,7 @@ mod tests {
 
     #[test]
     fn one_changed_bit_of_either_parcel_ends_the_attempt_and_the_true_answer_still_works() {
-        let mut random = Stream::from_seed([2; 32]);
-        let (alice, bob) = (
-            AccountKey::generate(&mut random),
-            AccountKey::generate(&mut random),
-        );
+        let (alice, bob, mut random) = two(2);
         let (start, first) = SessionStart::new(&alice, &bob.id(), &[0; OFFER], &mut random);
         let (_, second) = SessionOffer::read(&bob, &first)
             .unwrap()
@@ -312,11 +310,7 @@ mod tests {
 
     #[test]
     fn parcels_look_random_and_never_repeat() {
-        let mut random = Stream::from_seed([4; 32]);
-        let (alice, bob) = (
-            AccountKey::generate(&mut random),
-            AccountKey::generate(&mut random),
-        );
+        let (alice, bob, mut random) = two(4);
         let mut counts = vec![[0u32; 8]; PARCEL];
         const ROUNDS: u32 = 160;
         for _ in 0..ROUNDS / 2 {

@@ -222,16 +222,7 @@ fn wrong_length(
     given: usize,
     place: impl Fn(usize) -> usize,
 ) -> BadId {
-    let head = form.prefix.len() + 1;
-    let wanted = lengths
-        .iter()
-        .map(|n| (n + head).to_string())
-        .collect::<Vec<_>>()
-        .join(" or ");
-    let count = format!(
-        "{} has {wanted} characters, this has {given}",
-        capital(form.name)
-    );
+    let count = count(form, lengths, given);
     let mut trial = symbols.to_vec();
     if lengths.contains(&(symbols.len() + 1)) {
         for i in 0..=symbols.len() {
