@@ -146,3 +146,51 @@ pub struct Opened {
 pub fn id_of(own: &AccountKey, parcel: &[u8; PARCEL]) -> Option<u32> {
     envelope::kind(own, parcel).filter(|&kind| kind != envelope::OFFER && kind != envelope::SEALED)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parcel_opens_with_its_prekey_alone_and_tells_its_id_to_its_receiver_alone() {
+        let mut random = Stream::from_seed([1; 32]);
+        let (alice, bob) = (
+            AccountKey::generate(&mut random),
+            AccountKey::generate(&mut random),
+        );
+        let prekey = EpochPrekey::generate(20_016, &mut random);
+        let (parcel, secrecy) =
+            seal(&alice, &bob.id(), &prekey.public(), &[1; BODY], &mut random).unwrap();
+        assert_eq!(secrecy, Secrecy::EpochPrekey { erase_day: 20_016 });
+        assert_eq!(id_of(&bob, &parcel), Some(prekey.public().id));
+        assert_ne!(id_of(&alice, &parcel), Some(prekey.public().id));
+        let opened = prekey.open(&bob, &parcel).unwrap();
+        assert_eq!((opened.sender, *opened.body), (alice.id(), [1; BODY]));
+        assert_eq!(opened.secrecy, secrecy);
+        let mut same_id = EpochPrekey::generate(20_016, &mut random);
+        same_id.id = prekey.id;
+        assert!(same_id.open(&bob, &parcel).is_err() && prekey.open(&alice, &parcel).is_err());
+    }
+
+    #[test]
+    fn ids_that_mean_other_kinds_of_parcels_are_no_prekeys() {
+        let mut random = Stream::from_seed([2; 32]);
+        let (alice, bob) = (
+            AccountKey::generate(&mut random),
+            AccountKey::generate(&mut random),
+        );
+        let prekey = EpochPrekey::generate(1, &mut random);
+        for id in [envelope::OFFER, envelope::SEALED] {
+            let public = Prekey {
+                id,
+                ..prekey.public()
+            };
+            assert!(seal(&alice, &bob.id(), &public, &[1; BODY], &mut random).is_err());
+            let mut stored = *prekey.to_bytes();
+            stored[32..36].copy_from_slice(&id.to_be_bytes());
+            assert!(EpochPrekey::from_bytes(&stored).is_err());
+        }
+        let (offer, _) = crate::crypto::sealed::seal(&alice, &bob.id(), &[1; BODY], &mut random);
+        assert_eq!(id_of(&bob, &offer), None);
+    }
+}

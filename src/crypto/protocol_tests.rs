@@ -239,6 +239,62 @@ fn onion_blocks_are_what_the_protocol_says() {
     }
 }
 
+#[test]
+fn signatures_and_blinded_keys_are_what_the_protocol_says() {
+    use super::blind::Purpose;
+    use super::keys::Domain;
+    use p256::ecdsa::signature::Verifier;
+    use p256::elliptic_curve::PrimeField;
+    let mut random = Stream::from_seed([4; 32]);
+    let signed = |label: &str, signer: &[u8; 33], signature: super::keys::Signature| {
+        let message = [&[label.len() as u8], label.as_bytes(), signer, b"message"].concat();
+        let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(signer).unwrap();
+        let signature = p256::ecdsa::Signature::from_slice(&signature.0).unwrap();
+        key.verify(&message, &signature).is_ok()
+    };
+    let node = NodeKey::generate(&mut random);
+    for (domain, label) in [
+        (Domain::NodeRecord, "paratox node record v1"),
+        (Domain::LinkCertificate, "paratox link certificate v1"),
+        (Domain::EntryAnswer, "paratox entry answer v1"),
+    ] {
+        let signature = node.sign(domain, b"message");
+        assert!(signed(label, node.id().bytes(), signature));
+    }
+
+    let account = AccountKey::generate(&mut random);
+    for (purpose, code) in [(Purpose::Descriptor, 1), (Purpose::Mailbox, 2)] {
+        let signer = account.blind(20_000, purpose);
+        let signature = signer.sign(b"message");
+        assert!(signed(
+            "paratox blinded signature v1",
+            signer.id().bytes(),
+            signature
+        ));
+        let message = [account.id().bytes(), &20_000u32.to_be_bytes()[..], &[code]].concat();
+        // Modulo the order of the group, digit by digit.
+        let h = expand_message(&message, b"paratox v1 blind")
+            .iter()
+            .fold(p256::Scalar::ZERO, |h, byte| {
+                h * p256::Scalar::from(256u64) + p256::Scalar::from(u64::from(*byte))
+            });
+        let secret = p256::Scalar::from_repr((*account.to_bytes()).into()).unwrap();
+        let blinded = known_answer::public(&(h * secret).to_repr()).unwrap();
+        assert_eq!(signer.id().bytes(), blinded.bytes());
+    }
+}
+
+/// expand_message_xmd (RFC 9380, 5.3.1) with SHA-256, for 48 bytes.
+fn expand_message(message: &[u8], tag: &[u8]) -> [u8; 48] {
+    let tag = [tag, &[tag.len() as u8]].concat();
+    let sha = |parts: &[&[u8]]| -> [u8; 32] { Sha256::digest(parts.concat()).into() };
+    let b0 = sha(&[&[0; 64], message, &[0, 48], &[0], &tag]);
+    let b1 = sha(&[&b0, &[1], &tag]);
+    let mixed: Vec<u8> = b0.iter().zip(b1).map(|(a, b)| a ^ b).collect();
+    let b2 = sha(&[&mixed, &[2], &tag]);
+    [&b1[..], &b2[..16]].concat().try_into().unwrap()
+}
+
 /// S1, S2 and a ratchet's first parcel, opened with the formulas and the secrets of both people.
 #[test]
 fn parcels_of_a_session_are_what_the_protocol_says() {

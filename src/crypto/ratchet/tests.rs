@@ -304,3 +304,22 @@ fn damaged_states_are_refused() {
     assert!((0..bytes.len()).all(|n| Ratchet::from_bytes(&bytes[..n]).is_err()));
     assert!(Ratchet::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
 }
+
+/// Only who has the message key can make such a parcel: it opens under another key, too, which the commitment is there against.
+#[test]
+fn a_parcel_without_the_commitment_to_its_key_is_refused() {
+    let (mut a, mut b, mut random) = pair(43);
+    let before = a.to_bytes();
+    let good = send(&mut a, 1, &mut random);
+    let sending = Ratchet::from_bytes(&before).unwrap().sending.unwrap();
+    let (message, _) = step_chain(&sending.chain);
+    let header = good.first_chunk::<HEADER>().unwrap();
+    let (key, _) = body_key(&message, &a.name, header);
+    let mut forged = good;
+    forged[HEADER] ^= 1;
+    let mut sealed = [7; BODY].to_vec();
+    key.seal(&forged[..HEADER + COMMITMENT], &mut sealed);
+    forged[HEADER + COMMITMENT..].copy_from_slice(&sealed);
+    assert_eq!(receive(&mut b, &forged, &mut random), Err(Rejected));
+    assert_eq!(receive(&mut b, &good, &mut random), Ok(1));
+}
