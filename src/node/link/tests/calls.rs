@@ -160,7 +160,8 @@ fn half_open_associations_have_bounds_and_a_flood_does_not_stop_a_caller() {
     world.cut = true;
     world.keep_cells = true;
     for n in 0..HALF_OPEN + 50 {
-        let caller = world.add(30, 10 + (n % 200) as u8, Class::Normal, None);
+        let seed = 30 + (n / 200) as u8;
+        let caller = world.add(seed, 10 + (n % 200) as u8, Class::Normal, None);
         // Each caller is another node, a spur each, from an address of its own.
         world.dial(caller, 1, Purpose::Spur);
         let init = world.cells.last().expect("an INIT left").1.clone();
@@ -169,8 +170,7 @@ fn half_open_associations_have_bounds_and_a_flood_does_not_stop_a_caller() {
         world.nodes.pop();
         world.now = world.now.after_seconds(0.02);
     }
-    let links = &world.nodes[1].links;
-    assert!(links.assocs.len() <= HALF_OPEN, "{}", links.assocs.len());
+    assert_eq!(world.nodes[1].links.assocs.len(), HALF_OPEN);
     world.cut = false;
     world.run(16.0);
     world.dial(0, 1, Purpose::Link);
@@ -268,4 +268,30 @@ fn calls_made_in_a_callers_name_do_not_end_the_callers_own() {
     world.run(0.6);
     assert_eq!((world.nodes[0].ups.len(), world.nodes[1].ups.len()), (1, 1));
     assert_eq!(world.nodes[1].ups[0].1, world.peer(0));
+}
+
+#[test]
+fn one_source_has_few_half_open_calls_and_the_newest_stay() {
+    let mut world = World::of(52, 2);
+    let callee = DialKey::Node(world.nodes[1].id);
+    let mut random = Stream::from_seed([52; 32]);
+    for n in 0..2 * HALF_OPEN_PER_SOURCE {
+        let caller = NodeKey::generate(&mut random).id();
+        let call = handshake::Call {
+            caller,
+            purpose: Purpose::Link,
+            class: Class::Normal,
+            dialled: Address::NONE,
+            unix: world.time().unix,
+        };
+        let init = handshake::Calling::new(&call, callee, &mut random).map(|(_, cell)| cell);
+        assert_eq!(
+            world.inject(1, stranger(), &init.expect("a good key")[..]),
+            1
+        );
+        let assocs = &world.nodes[1].links.assocs;
+        assert_eq!(assocs.len(), (n + 1).min(HALF_OPEN_PER_SOURCE));
+        let newest = assocs.values().next_back().map(|assoc| assoc.peer.node);
+        assert_eq!(newest, Some(caller));
+    }
 }
