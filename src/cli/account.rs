@@ -31,7 +31,7 @@ const CLASS: &str = "class";
 /// A fresh random stream for one purpose.
 pub fn random(label: &str) -> Result<Stream, Failure> {
     let seed = seed::fresh().map_err(|error| Failure::failed(error.to_string()))?;
-    Ok(Stream::from_seed(seed).fork(label, b""))
+    Ok(Stream::from_seed(*seed).fork(label, b""))
 }
 
 impl From<StoreError> for Failure {
@@ -198,7 +198,8 @@ pub fn start(
         shaping: Shaping::On,
     };
     let seed = seed::fresh().map_err(|error| Failure::failed(error.to_string()))?;
-    let node = Node::new(config, seed, clock.now());
+    let node = Node::new(config, &seed, clock.now());
+    drop(seed);
     let person = Messenger::open(profile, random("messenger")?, clock.now())?;
     let client = Client::start(runtime, clock, socket, node, person, "own").map_err(|error| {
         Failure::failed(format!(

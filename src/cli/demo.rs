@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Runtime};
+use zeroize::Zeroizing;
 
 use super::account::{self, Person};
 use super::exit::Failure;
@@ -208,7 +209,7 @@ pub fn config(address: SocketAddr, entries: &[Ticket], entry_key: Option<EntryKe
     }
 }
 
-fn fresh_seed() -> Result<[u8; 32], Failure> {
+fn fresh_seed() -> Result<Zeroizing<[u8; 32]>, Failure> {
     seed::fresh().map_err(|error| Failure::failed(error.to_string()))
 }
 
@@ -233,7 +234,7 @@ pub fn relay(
     let ticket = key
         .as_ref()
         .and_then(|key| Ticket::new(key.id(), EntrySecret::NONE, vec![address]));
-    let node = Node::new(config(address, entries, key), fresh_seed()?, clock.now());
+    let node = Node::new(config(address, entries, key), &*fresh_seed()?, clock.now());
     entries.extend(ticket);
     driver::start(
         runtime,
@@ -257,7 +258,7 @@ pub fn person(
 ) -> Result<(Client<Person>, AccountId), Failure> {
     let (socket, address) = loopback()?;
     let profile = Profile::throw_away(&mut account::random("profile")?)?;
-    let node = Node::new(config(address, entries, None), fresh_seed()?, clock.now());
+    let node = Node::new(config(address, entries, None), &*fresh_seed()?, clock.now());
     let random = account::random("account")?;
     let messenger = Messenger::create_knowing(profile, key, name, knows, random, clock.now())?;
     let id = messenger.id();

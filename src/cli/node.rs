@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::account;
 use super::args::Options;
 use super::exit::Failure;
 use super::place;
@@ -34,12 +35,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         Some(named) => named.clone(),
         None => place::data_dir(options)?.join("node"),
     };
-    let seed = seed::fresh().map_err(|error| Failure::failed(error.to_string()))?;
     // The key file stays open, and with it locked, until the end.
-    let (entry_key, _held) = entry_key(
-        &directory,
-        &mut Stream::from_seed(seed).fork("entry key", b""),
-    )?;
+    let (entry_key, _held) = entry_key(&directory, &mut account::random("entry key")?)?;
     let socket = place::socket(options, Some(USUAL_PORT))?;
     let bound = socket
         .local_addr()
@@ -57,7 +54,9 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         entry_key: Some((entry_key, EntrySecret::NONE)),
         shaping: Shaping::On,
     };
-    let node = Node::new(config, seed, clock.now());
+    let seed = seed::fresh().map_err(|error| Failure::failed(error.to_string()))?;
+    let node = Node::new(config, &seed, clock.now());
+    drop(seed);
     let running = driver::start(runtime.handle(), clock, socket, node, None, "node")
         .map_err(|error| Failure::failed(format!("the node cannot start ({error})")))?;
     // The one line that scripts read; a reader who has gone is no reason to stop relaying.

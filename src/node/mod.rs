@@ -152,8 +152,8 @@ pub struct Node {
 
 impl Node {
     /// A node that starts now. `seed` decides everything it will ever draw: its keys, its clocks, its choices.
-    pub fn new(config: NodeConfig, seed: [u8; 32], now: Now) -> Node {
-        let streams = Streams::from_seed(seed);
+    pub fn new(config: NodeConfig, seed: &[u8; 32], now: Now) -> Node {
+        let streams = Streams::from_seed(*seed);
         let mut keys = streams.crypto.fork("node keys", b"");
         let key = Arc::new(NodeKey::generate(&mut keys));
         let cookie = CookieKey::generate(&mut keys);

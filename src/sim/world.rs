@@ -406,7 +406,7 @@ impl World {
         let context = [(index as u32).to_be_bytes(), (at.0 as u32).to_be_bytes()].concat();
         let mut seed = [0; 32];
         self.root.fork("node", &context).fill(&mut seed);
-        Node::new(config, seed, self.moment(at))
+        Node::new(config, &seed, self.moment(at))
     }
 
     /// Drains a node and its person until both are quiet, then books their next wake.

@@ -55,7 +55,7 @@ fn main() {
     );
     pass(SETTLE, &mut user, &mut echo);
 
-    let mut random = Stream::from_seed(seed::fresh().expect("the system gives randomness"));
+    let mut random = Stream::from_seed(*seed::fresh().expect("the system gives randomness"));
     let (mut one_way, mut confirmed) = (Vec::new(), Vec::new());
     for n in 0..WARM + MESSAGES {
         let text = format!("message {n}");
