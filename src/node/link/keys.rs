@@ -114,6 +114,11 @@ impl Keys {
         self.old.take_if(|(_, until)| *until < now);
     }
 
+    #[cfg(test)]
+    pub fn keeps_old(&self) -> bool {
+        self.old.is_some()
+    }
+
     /// Too old to go on.
     pub fn is_over(&self, now: Moment) -> bool {
         now.since(self.since) > END

@@ -69,26 +69,51 @@ fn a_changed_port_is_followed_and_a_changed_network_is_not() {
         world.keep_cells = true;
         world.cut = true;
         world.run(2.0);
-        let own = world.nodes[0].addr;
-        let fresh = world
-            .cells
-            .iter()
-            .rev()
-            .find(|(s, _)| s.from == own)
-            .expect("a cell left")
-            .1
-            .clone();
+        let fresh = fresh_cells(&world).pop().expect("a cell left");
         world.inject(1, from, &fresh[..]);
-        let now = world.now;
-        let info = world.nodes[1].links.info(now);
-        let at = info
-            .iter()
-            .find(|i| i.assoc == b)
-            .and_then(|i| i.peer)
-            .expect("the link is up")
-            .addr;
-        assert_eq!(at, if follows { from } else { own });
+        let expected = if follows { from } else { world.nodes[0].addr };
+        assert_eq!(reached(&world, b), expected);
     }
+}
+
+/// What node 0 has sent, in order.
+fn fresh_cells(world: &World) -> Vec<Box<Cell>> {
+    let own = world.nodes[0].addr;
+    let sent = world.cells.iter().filter(|(seen, _)| seen.from == own);
+    sent.map(|(_, cell)| cell.clone()).collect()
+}
+
+/// Where node 1 reaches the other end of this link.
+fn reached(world: &World, id: AssocId) -> SocketAddr {
+    let info = world.nodes[1].links.info(world.now);
+    let link = info.iter().find(|info| info.assoc == id);
+    link.and_then(|info| info.peer)
+        .expect("the link is up")
+        .addr
+}
+
+#[test]
+fn a_cell_that_was_overtaken_moves_nothing() {
+    let mut world = World::of(53, 2);
+    let (a, b) = world.link(0, 1, Purpose::Link);
+    world.keep_cells = true;
+    world.cut = true;
+    for n in 0..3 {
+        assert_eq!(world.nodes[0].links.send(a, 1, &body(n)), Ok(()));
+    }
+    world.run(2.0);
+    let cells = fresh_cells(&world);
+    let own = world.nodes[0].addr;
+    let near = SocketAddr::new(own.ip(), 999);
+    let (last, earlier) = cells.split_last().expect("cells left");
+    world.inject(1, own, &last[..]);
+    let before = world.nodes[1].links.dropped();
+    for cell in earlier {
+        world.inject(1, near, &cell[..]);
+    }
+    assert_eq!(world.nodes[1].links.dropped(), before, "each opens");
+    assert_eq!(got(&world, 1).len(), 3);
+    assert_eq!(reached(&world, b), own);
 }
 
 #[test]
@@ -242,4 +267,22 @@ fn a_link_on_which_nothing_arrives_is_suspected_after_thirty_seconds_and_down_af
     world.run(10.0);
     assert_eq!(state(&world), None);
     assert_eq!(world.nodes[0].downs, [(a, DownReason::Silent)]);
+}
+
+#[test]
+fn old_keys_are_gone_in_time_though_nothing_arrives_any_more() {
+    let mut world = World::of(54, 2);
+    let ends = world.link(0, 1, Purpose::Link);
+    let ends = [(0, ends.0), (1, ends.1)];
+    let kept =
+        |world: &World| ends.map(|(n, id)| world.nodes[n].links.assocs[&id].keys.keeps_old());
+    let mut seconds = 0;
+    while kept(&world) != [true; 2] {
+        world.run(1.0);
+        seconds += 1;
+        assert!(seconds < 1100, "new keys come within 18 minutes");
+    }
+    world.cut = true;
+    world.run(32.0);
+    assert_eq!(kept(&world), [false; 2]);
 }
