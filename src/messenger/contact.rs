@@ -186,7 +186,9 @@ impl Contact {
             state: self.face.state,
             policy: self.face.policy,
             session: self.sessions.current.is_some(),
+            found: self.reach.is_known(),
             reachable: self.reach.way(now, 0).is_some(),
+            request_waits: self.face.state == ContactState::Asked && self.has_work(),
             unread: self.face.unread,
             queued: self
                 .outbox
@@ -447,6 +449,7 @@ pub fn message_view(row: &MessageRow) -> Option<MessageView> {
         delivery: row.delivery,
         time: row.time,
         gap_before: row.gap_before,
+        damaged: row.unreadable,
     })
 }
 

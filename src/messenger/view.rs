@@ -46,8 +46,12 @@ pub struct ContactView {
     pub policy: Policy,
     /// A confirmed session exists: the next message is forward secret once opened.
     pub session: bool,
+    /// Where the contact can be reached was found out in this run.
+    pub found: bool,
     /// A way to the contact is open now (spur either way).
     pub reachable: bool,
+    /// Our request has not arrived yet (only if `Asked`).
+    pub request_waits: bool,
     pub unread: u32,
     pub queued: u32,
     pub added: UnixMs,
@@ -68,6 +72,8 @@ pub struct MessageView {
     pub time: UnixMs,
     /// Messages of the contact that are missing directly before this one.
     pub gap_before: u32,
+    /// Its row on the disk is damaged: `text` says so, and `secrecy` is the least there is because nothing better can be told.
+    pub damaged: bool,
 }
 
 /// What the messenger tells the screen and the JSON lines.

@@ -98,6 +98,7 @@ impl<P: Persistence> Messenger<P> {
             Some(Ok(introduction)) => contact.reach.found(introduction, now.at),
             Some(Err(_)) | None => contact.reach.failed(now.at),
         }
+        self.touched.insert(account);
     }
 
     /// The contacts that want a spur, those that talk first, then those that cannot be reached in turn, then the recent ones.

@@ -49,7 +49,9 @@ pub fn contact(n: u8, name: &str) -> ContactView {
         state: ContactState::Accepted,
         policy: Policy::Ask,
         session: true,
+        found: true,
         reachable: true,
+        request_waits: false,
         unread: 0,
         queued: 0,
         added: UnixMs(NOON - 1_000 * MINUTE),
@@ -91,6 +93,7 @@ pub fn message(
         delivery,
         time: UnixMs(NOON - minutes_ago * MINUTE),
         gap_before: 0,
+        damaged: false,
     }
 }
 
