@@ -40,7 +40,18 @@ pub enum Check {
     },
     Own,
     Known(String),
+    /// Somebody who has asked: to add is to accept.
+    Asking(AccountId, String),
     Good(AccountId),
+}
+
+/// Who an AccountID belongs to, as far as the person knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    Nobody,
+    Own,
+    Contact(String),
+    Asking(String),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -96,40 +107,32 @@ impl AddContact {
         }
     }
 
-    /// `known` names the contact with this id, if there is one.
-    pub fn insert(
-        &mut self,
-        typed: &str,
-        own: Option<AccountId>,
-        known: impl Fn(&AccountId) -> Option<String>,
-    ) {
+    /// `known` says who an id belongs to.
+    pub fn insert(&mut self, typed: &str, known: impl Fn(&AccountId) -> Known) {
         self.problem = None;
         match self.stop {
             Stop::Id => {
                 self.id.insert(&normalise(typed));
-                self.recheck(own, known);
+                self.recheck(known);
             }
             Stop::Name | Stop::Message => {
-                if let Some(field) = self.field() {
-                    field.take(typed);
+                if let Some(field) = self.field()
+                    && !field.take(typed)
+                {
+                    self.problem = Some("not all of it fits; the rest was left out".into());
                 }
             }
             Stop::Add => {}
         }
     }
 
-    pub fn edit(
-        &mut self,
-        edit: Edit,
-        own: Option<AccountId>,
-        known: impl Fn(&AccountId) -> Option<String>,
-    ) {
+    pub fn edit(&mut self, edit: Edit, known: impl Fn(&AccountId) -> Known) {
         self.problem = None;
         if let Some(field) = self.field()
             && field.edit(edit)
             && self.stop == Stop::Id
         {
-            self.recheck(own, known);
+            self.recheck(known);
         }
     }
 
@@ -146,19 +149,19 @@ impl AddContact {
         }
     }
 
-    pub fn recheck(
-        &mut self,
-        own: Option<AccountId>,
-        known: impl Fn(&AccountId) -> Option<String>,
-    ) {
+    pub fn recheck(&mut self, known: impl Fn(&AccountId) -> Known) {
         let text = self.id.text();
         let count = text.chars().count();
         self.check = if count == 0 {
             Check::Empty
         } else {
             match text.parse::<AccountId>() {
-                Ok(id) if own == Some(id) => Check::Own,
-                Ok(id) => known(&id).map_or(Check::Good(id), Check::Known),
+                Ok(id) => match known(&id) {
+                    Known::Nobody => Check::Good(id),
+                    Known::Own => Check::Own,
+                    Known::Contact(name) => Check::Known(name),
+                    Known::Asking(name) => Check::Asking(id, name),
+                },
                 // while it grows, only what no further character can repair is an error
                 Err(_) if count < ID_CHARACTERS && may_still_grow(text) => Check::Short,
                 Err(bad) => Check::Bad {
@@ -182,17 +185,22 @@ impl AddContact {
         }
     }
 
-    /// Enter: the next field, or Add.
-    pub fn confirm(&mut self) -> Option<Command> {
+    /// Enter: the next field, or Add. `tag` is the command's.
+    pub fn confirm(&mut self, tag: impl FnOnce() -> u64) -> Option<Command> {
         if self.stop != Stop::Add {
             self.step(true);
             return None;
         }
         match &self.check {
-            Check::Good(id) => {
+            Check::Good(id) | Check::Asking(id, _) => {
                 let name = text::clean_line(self.name.text());
-                let name = if name.is_empty() { short_id(id) } else { name };
+                let name = match (&self.check, name.is_empty()) {
+                    (_, false) => name,
+                    (Check::Asking(_, theirs), true) => theirs.clone(),
+                    (_, true) => short_id(id),
+                };
                 Some(Command::Add {
+                    tag: tag(),
                     id: *id,
                     name,
                     text: text::clean(self.message.text()).trim().to_owned(),

@@ -7,8 +7,8 @@ use super::add_contact::AddContact;
 use super::event::Command;
 use super::field::{Edit, Field};
 use super::first_run::NAME_BYTES;
-use super::keymap::Action;
-use super::{App, Overlay};
+use super::keymap::{Action, Context, key_of};
+use super::{App, Deed, Overlay};
 
 /// Rows of a page in boxes that scroll.
 const PAGE: usize = 10;
@@ -81,9 +81,10 @@ impl App {
                     self.overlay = Some(Overlay::Rename { id, name });
                 }
             },
-            Overlay::Remove { id } => match action {
-                Action::Confirm => out.push(Command::Remove(id)),
-                _ => self.overlay = Some(Overlay::Remove { id }),
+            Overlay::Sure { id, deed } => match (action, deed) {
+                (Action::Confirm, Deed::Remove) => out.push(Command::Remove(id)),
+                (Action::Confirm, Deed::Block) => out.push(Command::Block(id)),
+                _ => self.overlay = Some(Overlay::Sure { id, deed }),
             },
             Overlay::Question => match (action, self.questions.pop_front()) {
                 (Action::SendWithout | Action::KeepWaiting, Some(q)) => {
@@ -136,18 +137,26 @@ impl App {
                 return;
             }
             (Action::Remove, Some((id, ..))) => {
-                self.overlay = Some(Overlay::Remove { id });
+                let deed = Deed::Remove;
+                self.overlay = Some(Overlay::Sure { id, deed });
                 return;
             }
             (Action::Block, Some((id, name, _, state))) => {
                 if state == ContactState::Blocked {
                     self.say(&format!(
-                        "{name} is blocked already; remove the contact to start again"
+                        "{name} is blocked already; {} takes them back",
+                        key_of(Context::Contacts, Action::Accept)
                     ));
                 } else {
-                    out.push(Command::Block(id));
+                    let deed = Deed::Block;
+                    self.overlay = Some(Overlay::Sure { id, deed });
+                    return;
                 }
             }
+            (Action::Accept, Some((id, name, _, state))) => match state {
+                ContactState::Blocked | ContactState::Declined => out.push(Command::Accept(id)),
+                _ => self.say(&format!("{name} is neither blocked nor declined")),
+            },
             (Action::Policy, Some((id, _, policy, _))) => {
                 let policy = match policy {
                     Policy::Ask => Policy::Wait,
@@ -170,17 +179,16 @@ impl App {
         match action {
             Action::NextField => add.step(true),
             Action::PreviousField => add.step(false),
-            Action::Edit(edit) => {
-                let own = self.me.as_ref().map(|me| me.id);
-                add.edit(edit, own, |id| self.contact(id).map(|c| c.name.clone()));
-            }
+            Action::Edit(edit) => add.edit(edit, |id| self.known(id)),
             Action::Confirm => {
-                if let Some(command) = add.confirm() {
-                    if let (Command::Add { id, .. }, None) = (&command, self.current) {
-                        self.added = Some(*id);
+                if let Some(command) = add.confirm(|| self.tag()) {
+                    if let Command::Add { tag, id, .. } = &command {
+                        self.adding = Some((*tag, add));
+                        if self.current.is_none() {
+                            self.opening = Some(*id);
+                        }
                     }
                     out.push(command);
-                    self.say("asked; messages wait until the answer comes");
                     return;
                 }
             }
@@ -199,7 +207,13 @@ impl App {
         match (action, chosen) {
             (Action::Up, _) => cursor = cursor.saturating_sub(1),
             (Action::Down, _) => cursor = (cursor + 1).min(count.saturating_sub(1)),
-            (Action::Accept, Some(id)) => out.push(Command::Accept(id)),
+            (Action::Accept, Some(id)) => {
+                out.push(Command::Accept(id));
+                self.opening = Some(id);
+                if count == 1 {
+                    return;
+                }
+            }
             (Action::Decline, Some(id)) => out.push(Command::Decline(id)),
             (Action::Block, Some(id)) => out.push(Command::Block(id)),
             _ => {}

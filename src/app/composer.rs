@@ -5,8 +5,10 @@
 
 /// Bytes of one message; longer ones are refused before sending, because a train of parcels that long would take minutes.
 pub const MESSAGE_MAX: usize = 4000;
-/// Bytes the composer itself takes: enough to paste something too long and shorten it, little enough to stay quick.
-pub const COMPOSER_MAX: usize = 64 * 1024;
+/// Bytes the composer itself takes: enough to paste something too long and shorten it, little enough to stay quick at every key. The input
+/// box counts columns in 16 bits.
+pub const COMPOSER_MAX: usize = 16 * 1024;
+const _: () = assert!(COMPOSER_MAX < u16::MAX as usize);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Composer {

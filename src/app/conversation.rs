@@ -21,8 +21,10 @@ pub struct Measure {
     pub body: usize,
     /// Marks stand on a row of their own above the text.
     pub marks_above: bool,
-    /// Rows of the pane.
+    /// Rows of the pane that show messages.
     pub height: usize,
+    /// Rows of the pane; above the newest the last one says how to get back.
+    pub pane: usize,
 }
 
 /// A row of the history pane.
@@ -178,10 +180,13 @@ impl Conversation {
         let message = &self.messages[index];
         let mut rows = Vec::new();
         let day = clock::day_number(message.time, zone);
-        let before = index
-            .checked_sub(1)
-            .map(|i| clock::day_number(self.messages[i].time, zone));
-        if before != Some(day) {
+        let before = self.messages[..index]
+            .iter()
+            .rev()
+            .find(|m| !m.damaged)
+            .map(|m| clock::day_number(m.time, zone));
+        // a damaged row has lost its day
+        if before != Some(day) && !message.damaged {
             rows.push(Row::Day(clock::day(message.time, today, zone)));
         }
         if self.unread_from == Some(message.number) {
@@ -285,8 +290,7 @@ impl Conversation {
         };
         let (index, row) = self.back_from(index, row, rows, measure, today, zone);
         let fits = {
-            let newest =
-                self.back_from(self.messages.len(), 0, measure.height, measure, today, zone);
+            let newest = self.back_from(self.messages.len(), 0, measure.pane, measure, today, zone);
             newest == (0, 0) && (index, row) == (0, 0)
         };
         if !fits {
@@ -305,7 +309,7 @@ impl Conversation {
         let Some((mut index, mut row)) = self.top(measure, today, zone) else {
             return;
         };
-        let last = self.back_from(self.messages.len(), 0, measure.height, measure, today, zone);
+        let last = self.back_from(self.messages.len(), 0, measure.pane, measure, today, zone);
         let mut left = rows;
         while left > 0 && (index, row) < last {
             let here = self.block(index, measure, today, zone).len();
@@ -379,7 +383,7 @@ impl Conversation {
                 row: end.1,
             };
         }
-        let last = self.back_from(self.messages.len(), 0, measure.height, measure, today, zone);
+        let last = self.back_from(self.messages.len(), 0, measure.pane, measure, today, zone);
         if self
             .top(measure, today, zone)
             .is_some_and(|top| top >= last)

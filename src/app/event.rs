@@ -61,12 +61,12 @@ pub enum Event {
     WrongPassphrase,
     /// `Command::Unlock` or `Command::Create` failed for another reason: one sentence with a way out.
     NotOpened(String),
-    /// The message of `Command::Send` with this tag is on disk.
+    /// The message of `Command::Send`, or the contact of `Command::Add`, with this tag is on disk.
     Saved {
         tag: u64,
     },
     /// A command failed: one sentence, and the place in the text that is wrong, counted in characters. With the tag of a
-    /// `Command::Send` its text goes back into the composer.
+    /// `Command::Send` its text goes back into the composer; with that of a `Command::Add` the form is there again.
     CommandFailed {
         tag: Option<u64>,
         text: String,
@@ -83,7 +83,9 @@ pub enum Command {
         to: AccountId,
         text: String,
     },
+    /// Answered like `Send`.
     Add {
+        tag: u64,
         id: AccountId,
         name: String,
         text: String,

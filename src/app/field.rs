@@ -120,23 +120,36 @@ impl Field {
         self.insert(text);
     }
 
-    /// Inserts at the cursor what fits.
-    pub fn insert(&mut self, text: &str) {
+    /// Inserts at the cursor what fits. Returns whether that was all.
+    pub fn insert(&mut self, text: &str) -> bool {
         for grapheme in text.graphemes(true) {
             if self.text.len() + grapheme.len() > self.max {
-                return;
+                self.settle();
+                return false;
             }
             self.text.insert_str(self.cursor, grapheme);
             self.cursor += grapheme.len();
         }
         self.settle();
+        true
     }
 
-    /// Inserts what somebody typed or pasted: cleaned, and on one line. Breaks become spaces, but not in a passphrase.
-    pub fn take(&mut self, typed: &str) {
+    /// Inserts what somebody typed or pasted: cleaned, and on one line. Breaks become spaces, but not in a passphrase. Returns whether
+    /// all of it fitted.
+    pub fn take(&mut self, typed: &str) -> bool {
         let line =
             Zeroizing::new(text::clean(typed).replace('\n', if self.hidden { "" } else { " " }));
-        self.insert(&line);
+        self.insert(&line)
+    }
+
+    /// The cursor before the character with this number.
+    pub fn to_character(&mut self, number: usize) {
+        self.cursor = self
+            .text
+            .char_indices()
+            .nth(number)
+            .map_or(self.text.len(), |(at, _)| at);
+        self.settle();
     }
 
     /// True if anything changed.

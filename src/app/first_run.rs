@@ -2,6 +2,7 @@
 
 use crate::messenger::text;
 use crate::wire::class::Class;
+use crate::wire::parcel::REQUEST_NAME;
 use crate::wire::ticket::Ticket;
 
 use super::event::Command;
@@ -9,12 +10,17 @@ use super::field::{Edit, Field, Secret, next_stop};
 
 /// Bytes of a passphrase: a long sentence in any script.
 pub const PASSPHRASE_MAX: usize = 512;
-/// Bytes of a name as typed.
+/// Bytes of a contact's name as typed.
 pub const NAME_BYTES: usize = 200;
+/// Bytes of the own name: it has to fit into a request.
+pub const OWN_NAME_BYTES: usize = REQUEST_NAME;
 /// Bytes of pasted tickets: some thirty of them.
 pub const TICKETS_BYTES: usize = 4096;
 /// Entry nodes asked for, so that no single one decides whom a newcomer meets.
 pub const TICKETS_WANTED: usize = 3;
+
+/// A field took less than was typed or pasted. For a passphrase this must not go unnoticed: it would be another one.
+const NOT_ALL: &str = "that is too long: only its beginning was taken";
 
 /// What the cursor is on, in the order of Tab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +60,7 @@ pub struct FirstRun {
 
 impl FirstRun {
     pub fn new(name: &str, class: Class, known_tickets: usize) -> FirstRun {
-        let mut field = Field::new(NAME_BYTES);
+        let mut field = Field::new(OWN_NAME_BYTES);
         field.insert(&text::clean_line(name));
         FirstRun {
             stop: Stop::Passphrase,
@@ -92,8 +98,10 @@ impl FirstRun {
             }
             return;
         }
-        if let Some(field) = self.field() {
-            field.take(typed);
+        if let Some(field) = self.field()
+            && !field.take(typed)
+        {
+            self.problem = Some(NOT_ALL.to_owned());
         }
     }
 
@@ -156,11 +164,22 @@ impl FirstRun {
                 "choose a name: contacts see it in your requests",
             );
         }
+        let mut from = 0;
         for (i, ticket) in self.ticket_list().iter().enumerate() {
+            let at = self.tickets.text()[from..].find(ticket.as_str());
+            let start = from + at.unwrap_or(0);
+            from = start + ticket.len();
             if let Err(bad) = ticket.parse::<Ticket>() {
-                let place = bad
-                    .position
-                    .map_or_else(String::new, |at| format!(" (character {})", at + 1));
+                if let Some(position) = bad.position {
+                    let before = self.tickets.text()[..start].chars().count();
+                    self.tickets.to_character(before + position);
+                }
+                let place = match bad.position {
+                    Some(at) if !bad.reason.contains("at character") => {
+                        format!(" (character {})", at + 1)
+                    }
+                    _ => String::new(),
+                };
                 return self.refuse(
                     Stop::Tickets,
                     &format!("ticket {}: {}{place}", i + 1, bad.reason),
@@ -252,6 +271,12 @@ impl Default for Unlock {
 }
 
 impl Unlock {
+    pub fn insert(&mut self, typed: &str) {
+        if !self.passphrase.take(typed) {
+            self.problem = Some(NOT_ALL.to_owned());
+        }
+    }
+
     pub fn confirm(&mut self) -> Option<Command> {
         if self.working || self.passphrase.is_empty() {
             return None;

@@ -164,6 +164,8 @@ pub enum Context {
     /// Every screen once a profile is open.
     Anywhere,
     Main,
+    /// The main screen while the composer is empty.
+    Idle,
     /// A message is selected.
     Selected,
     Contacts,
@@ -174,7 +176,8 @@ pub enum Context {
     MyId,
     Help,
     Rename,
-    Remove,
+    /// Once more before something that cannot be undone.
+    Sure,
     Question,
     Quit,
     FirstRun,
@@ -186,8 +189,9 @@ pub enum Context {
 }
 
 impl Context {
-    pub const ALL: [Context; 18] = [
+    pub const ALL: [Context; 19] = [
         Context::Main,
+        Context::Idle,
         Context::Selected,
         Context::Anywhere,
         Context::Contacts,
@@ -197,7 +201,7 @@ impl Context {
         Context::Network,
         Context::MyId,
         Context::Rename,
-        Context::Remove,
+        Context::Sure,
         Context::Question,
         Context::Quit,
         Context::Help,
@@ -212,6 +216,7 @@ impl Context {
         match self {
             Context::Anywhere => "Look",
             Context::Main => "Write and read",
+            Context::Idle => "While nothing is written",
             Context::Selected => "Selected message",
             Context::Contacts => "Contacts",
             Context::Add => "Add a contact",
@@ -221,7 +226,7 @@ impl Context {
             Context::MyId => "My AccountID",
             Context::Help => "Help",
             Context::Rename => "Rename a contact",
-            Context::Remove => "Remove a contact",
+            Context::Sure => "Remove or block?",
             Context::Question => "Without forward secrecy?",
             Context::Quit => "Quit with queued messages?",
             Context::FirstRun => "First start",
@@ -279,7 +284,7 @@ pub const KEYS: &[Binding] = &[
     bind(C::Main, alt(K::Up), A::SelectUp, "select a message", ""),
     bind(C::Main, alt(K::Down), A::SelectDown, "select the next message", ""),
     bind(C::Main, alt(K::Char('u')), A::NextUnread, "next contact with new messages", ""),
-    bind(C::Main, ctrl(K::Char('g')), A::Decide, "decide on a message that waits", ""),
+    bind(C::Main, ctrl(K::Char('g')), A::Decide, "decide on a message that could leave without forward secrecy (none does in this version)", ""),
     bind(C::Main, alt(K::Char('1')), A::Switch(1), "contact 1 of the list, and so on to 9", ""),
     bind(C::Main, alt(K::Char('2')), A::Switch(2), "", ""),
     bind(C::Main, alt(K::Char('3')), A::Switch(3), "", ""),
@@ -289,6 +294,8 @@ pub const KEYS: &[Binding] = &[
     bind(C::Main, alt(K::Char('7')), A::Switch(7), "", ""),
     bind(C::Main, alt(K::Char('8')), A::Switch(8), "", ""),
     bind(C::Main, alt(K::Char('9')), A::Switch(9), "", ""),
+    bind(C::Idle, plain(K::Up), A::Up, "a row up (so does the wheel in most terminals)", ""),
+    bind(C::Idle, plain(K::Down), A::Down, "a row down", ""),
     bind(C::Selected, plain(K::Up), A::SelectUp, "message above", ""),
     bind(C::Selected, plain(K::Down), A::SelectDown, "message below", ""),
     bind(C::Selected, plain(K::Enter), A::Details, "details: what protects it", "details"),
@@ -311,7 +318,8 @@ pub const KEYS: &[Binding] = &[
     bind(C::Contacts, alt(K::Char('r')), A::Rename, "rename", "rename"),
     bind(C::Contacts, alt(K::Char('d')), A::Remove, "remove with all messages", "remove"),
     bind(C::Contacts, alt(K::Char('b')), A::Block, "block", "block"),
-    bind(C::Contacts, alt(K::Char('p')), A::Policy, "what happens without forward secrecy: ask, wait, never", "policy"),
+    bind(C::Contacts, alt(K::Char('a')), A::Accept, "take a blocked or declined contact back", ""),
+    bind(C::Contacts, alt(K::Char('p')), A::Policy, "where there is no forward secrecy: ask, wait or never (this version always waits)", ""),
     bind(C::Contacts, plain(K::Esc), A::Back, "close", "close"),
     bind(C::Add, plain(K::Tab), A::NextField, "next field", "next"),
     bind(C::Add, plain(K::Down), A::NextField, "", ""),
@@ -328,7 +336,7 @@ pub const KEYS: &[Binding] = &[
     bind(C::Details, plain(K::Up), A::SelectUp, "message above", ""),
     bind(C::Details, plain(K::Down), A::SelectDown, "message below", "other messages"),
     bind(C::Details, plain(K::PageUp), A::Up, "scroll up", ""),
-    bind(C::Details, plain(K::PageDown), A::Down, "scroll down", ""),
+    bind(C::Details, plain(K::PageDown), A::Down, "scroll down", "scroll"),
     bind(C::Details, plain(K::Char('c')), A::Copy, "copy the text", "copy"),
     bind(C::Details, plain(K::Esc), A::Back, "close", "close"),
     bind(C::Network, plain(K::Up), A::Up, "scroll up", ""),
@@ -340,9 +348,9 @@ pub const KEYS: &[Binding] = &[
     bind(C::MyId, plain(K::Esc), A::Back, "close", "close"),
     bind(C::Rename, plain(K::Enter), A::Confirm, "keep the new name", "rename"),
     bind(C::Rename, plain(K::Esc), A::Back, "cancel", "cancel"),
-    bind(C::Remove, plain(K::Char('y')), A::Confirm, "yes, remove", "yes, remove"),
-    bind(C::Remove, plain(K::Char('n')), A::Back, "no", "no"),
-    bind(C::Remove, plain(K::Esc), A::Back, "", ""),
+    bind(C::Sure, plain(K::Char('y')), A::Confirm, "yes", "yes"),
+    bind(C::Sure, plain(K::Char('n')), A::Back, "no", "no"),
+    bind(C::Sure, plain(K::Esc), A::Back, "", ""),
     bind(C::Question, plain(K::Char('s')), A::SendWithout, "send without forward secrecy", "send without forward secrecy"),
     bind(C::Question, plain(K::Char('w')), A::KeepWaiting, "keep waiting", "keep waiting"),
     bind(C::Question, plain(K::Esc), A::Back, "decide later", "later"),

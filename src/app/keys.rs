@@ -1,13 +1,15 @@
 //! What keys, letters and pasted text do on the main screen and the first ones. The boxes over it are in `boxes`.
 
+use crate::crypto::id::AccountId;
 use crate::messenger::text;
 use crate::messenger::view::{ContactState, Delivery};
 
-use super::add_contact::AddContact;
+use super::add_contact::{AddContact, Known};
 use super::composer::{COMPOSER_MAX, MESSAGE_MAX};
 use super::event::Command;
 use super::field::Field;
 use super::keymap::Action;
+use super::update::REQUEST_CAME;
 use super::{App, CTRL_C_SECONDS, Overlay, PENDING_MAX, Pending, Stage};
 
 /// Bytes of a filter.
@@ -121,7 +123,10 @@ impl App {
             }),
             Action::Network => self.toggle(Overlay::Network { scroll: 0 }),
             Action::MyId => self.toggle(Overlay::MyId { copied: false }),
-            Action::Requests => self.toggle(Overlay::Requests { cursor: 0 }),
+            Action::Requests => {
+                self.notices.take_back(REQUEST_CAME, self.now.at);
+                self.toggle(Overlay::Requests { cursor: 0 });
+            }
             Action::AddContact => self.toggle(Overlay::Add(AddContact::default())),
             Action::Details => self.open_details(),
             _ if self.overlay.is_some() => self.overlay_key(action, out),
@@ -167,8 +172,11 @@ impl App {
                 self.drop_selection();
                 self.insert_composed("\n");
             }
-            Action::PageUp => {
-                let page = measure.height.saturating_sub(2).max(1);
+            Action::PageUp | Action::Up => {
+                let page = match action {
+                    Action::Up => 1,
+                    _ => measure.height.saturating_sub(2).max(1),
+                };
                 let top = self
                     .conversation_mut()
                     .is_some_and(|c| c.scroll_up(page, measure, today, &zone));
@@ -176,8 +184,11 @@ impl App {
                     self.load_older(out);
                 }
             }
-            Action::PageDown => {
-                let page = measure.height.saturating_sub(2).max(1);
+            Action::PageDown | Action::Down => {
+                let page = match action {
+                    Action::Down => 1,
+                    _ => measure.height.saturating_sub(2).max(1),
+                };
                 if let Some(c) = self.conversation_mut() {
                     c.scroll_down(page, measure, today, &zone);
                 }
@@ -232,7 +243,7 @@ impl App {
                 if self.selected().is_some() {
                     self.drop_selection();
                 } else {
-                    self.notice = None;
+                    self.notices.dismiss(self.now.at);
                 }
             }
             _ => {}
@@ -333,8 +344,7 @@ impl App {
         }
         let Some(to) = self.current else { return };
         let text = text::clean(self.composer.text());
-        let tag = self.next_tag;
-        self.next_tag += 1;
+        let tag = self.tag();
         self.pending.push_back(Pending {
             tag,
             to,
@@ -348,12 +358,17 @@ impl App {
         out.push(Command::Send { tag, to, text });
     }
 
+    /// For a command whose answer is waited for.
+    pub(super) fn tag(&mut self) -> u64 {
+        self.next_tag += 1;
+        self.next_tag - 1
+    }
+
     /// Letters for the input that has the cursor.
     pub(super) fn type_text(&mut self, typed: &str) {
-        let own = self.me.as_ref().map(|me| me.id);
         match &mut self.stage {
             Stage::FirstRun(first) => first.insert(typed),
-            Stage::Unlock(unlock) => unlock.passphrase.take(typed),
+            Stage::Unlock(unlock) => unlock.insert(typed),
             Stage::Chat => match self.overlay.take() {
                 None => {
                     self.drop_selection();
@@ -369,15 +384,27 @@ impl App {
                             filter.take(typed);
                             *scroll = 0;
                         }
-                        Overlay::Rename { name, .. } => name.take(typed),
-                        Overlay::Add(add) => {
-                            add.insert(typed, own, |id| self.contact(id).map(|c| c.name.clone()))
+                        Overlay::Rename { name, .. } => {
+                            name.take(typed);
                         }
+                        Overlay::Add(add) => add.insert(typed, |id| self.known(id)),
                         _ => {}
                     }
                     self.overlay = Some(overlay);
                 }
             },
+        }
+    }
+
+    /// Who an id in the form to add somebody belongs to.
+    pub(super) fn known(&self, id: &AccountId) -> Known {
+        if self.me.as_ref().is_some_and(|me| me.id == *id) {
+            return Known::Own;
+        }
+        match self.contact(id) {
+            None => Known::Nobody,
+            Some(c) if c.state == ContactState::Asking => Known::Asking(c.name.clone()),
+            Some(c) => Known::Contact(c.name.clone()),
         }
     }
 
@@ -393,21 +420,20 @@ impl App {
     /// Pasted text is inserted, whatever is in it; only keys send. Where no input takes it, an AccountID opens the form to add it.
     pub(super) fn paste(&mut self, pasted: &str) {
         // a name or an id needs little; cleaning a megabyte for them would only cost time
-        let pasted = match pasted.char_indices().nth(COMPOSER_MAX) {
-            Some((cut, _)) => {
-                self.say(&format!(
-                    "only the first {} KiB of what was pasted were looked at",
-                    COMPOSER_MAX / 1024
-                ));
-                &pasted[..cut]
-            }
-            None => pasted,
+        let pasted = if pasted.len() > COMPOSER_MAX {
+            self.say(&format!(
+                "only the first {} KiB of what was pasted were taken",
+                COMPOSER_MAX / 1024
+            ));
+            &pasted[..pasted.floor_char_boundary(COMPOSER_MAX)]
+        } else {
+            pasted
         };
         let opens_form = match &self.overlay {
             _ if self.stage != Stage::Chat => false,
             None => self.current.is_none() && self.composer.is_empty(),
             Some(Overlay::Contacts { .. }) => super::add_contact::normalise(pasted)
-                .parse::<crate::crypto::id::AccountId>()
+                .parse::<AccountId>()
                 .is_ok(),
             Some(_) => !self.takes_text(),
         };

@@ -11,11 +11,13 @@ pub mod clock;
 pub mod composer;
 pub mod conversation;
 pub mod event;
+pub mod explain;
 pub mod field;
 pub mod first_run;
 pub mod keymap;
 mod keys;
 pub mod layout;
+pub mod notices;
 mod update;
 pub mod words;
 pub mod wrap;
@@ -25,7 +27,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::tz::TimeZone;
 
 use crate::crypto::id::AccountId;
-use crate::messenger::view::{ContactState, ContactView, Delivery};
+use crate::messenger::view::{ContactState, ContactView, Delivery, Policy};
 use crate::node::person::NetworkInfo;
 use crate::wire::ticket::Ticket;
 use crate::wire::time::{Moment, Now, UnixMs};
@@ -37,6 +39,8 @@ use field::Field;
 use first_run::{FirstRun, Unlock};
 use keymap::Context;
 use layout::Breadth;
+use notices::Notices;
+use words::Network;
 
 pub use event::{Command, Event};
 pub use update::update;
@@ -47,10 +51,11 @@ pub const CONVERSATIONS_MAX: usize = 16;
 pub const PENDING_MAX: usize = 64;
 /// Questions that wait for the person; further ones are dropped and asked again by the messenger after the next start.
 pub const QUESTIONS_MAX: usize = 100;
-/// How long a notice stays, in seconds.
-pub const NOTICE_SECONDS: f64 = 12.0;
 /// How long messages must be in sight to count as read, in seconds.
 pub const READ_SECONDS: f64 = 1.0;
+/// A way to a contact that closed is shown as open for so long, in seconds: ways of a young circuit come and go, and a list that flickers
+/// says nothing.
+pub const WAY_SECONDS: f64 = 5.0;
 /// A second Ctrl+C within so many seconds quits.
 pub const CTRL_C_SECONDS: f64 = 2.0;
 /// At most one network snapshot is drawn in so many seconds: chaff must not redraw the screen.
@@ -74,9 +79,16 @@ pub enum Overlay {
     MyId { copied: bool },
     Help { filter: Field, scroll: usize },
     Rename { id: AccountId, name: Field },
-    Remove { id: AccountId },
+    Sure { id: AccountId, deed: Deed },
     Question,
     Quit { waiting: usize },
+}
+
+/// What a person is asked about once more, because it cannot be undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    Remove,
+    Block,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -91,13 +103,6 @@ pub struct Question {
     pub number: u64,
     pub contact: AccountId,
     pub reason: String,
-}
-
-/// One line the person should read once.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Notice {
-    pub text: String,
-    pub until: Moment,
 }
 
 /// A message handed over, until it is on disk.
@@ -117,6 +122,8 @@ pub struct App {
     pub focused: bool,
     /// Where the profile lies, for the first screens.
     pub place: String,
+    /// Nothing of this profile outlives the program (the demo).
+    pub throw_away: bool,
     pub me: Option<Identity>,
     /// By name, then id; requests of strangers included.
     pub contacts: Vec<ContactView>,
@@ -127,8 +134,12 @@ pub struct App {
     visits: Vec<AccountId>,
     pub composer: Composer,
     drafts: BTreeMap<AccountId, Composer>,
-    /// Whom the person asked for a moment ago: opened as soon as the contact is there, if nobody was open.
-    added: Option<AccountId>,
+    /// Whom the person asked or accepted a moment ago: opened as soon as the contact is there.
+    opening: Option<AccountId>,
+    /// A form that was handed over and is not on disk yet; it comes back if it is refused.
+    adding: Option<(u64, AddContact)>,
+    /// Contacts whose way has closed, and until when it is shown as open.
+    closing: BTreeMap<AccountId, Moment>,
     pending: VecDeque<Pending>,
     next_tag: u64,
     pub questions: VecDeque<Question>,
@@ -138,7 +149,7 @@ pub struct App {
     pub online_since: Option<UnixMs>,
     network_drawn: Option<Moment>,
     network_waits: bool,
-    pub notice: Option<Notice>,
+    pub notices: Notices,
     pub zone: TimeZone,
     pub now: Now,
     /// Since when the newest message of the open conversation is in sight of a focused reader.
@@ -157,6 +168,7 @@ impl App {
             height: 24,
             focused: true,
             place: crate::messenger::text::clean_line(place),
+            throw_away: false,
             me: None,
             contacts: Vec::new(),
             current: None,
@@ -164,7 +176,9 @@ impl App {
             visits: Vec::new(),
             composer: Composer::default(),
             drafts: BTreeMap::new(),
-            added: None,
+            opening: None,
+            adding: None,
+            closing: BTreeMap::new(),
             pending: VecDeque::new(),
             next_tag: 1,
             questions: VecDeque::new(),
@@ -173,13 +187,46 @@ impl App {
             online_since: None,
             network_drawn: None,
             network_waits: false,
-            notice: None,
+            notices: Notices::default(),
             zone,
             now,
             seen_since: None,
             ctrl_c: None,
             title: String::new(),
             changed: true,
+        }
+    }
+
+    /// The chat of the demo before its network stands: who takes part is known, and the first contact's conversation is open.
+    pub fn of_demo(
+        me: (AccountId, &str),
+        contacts: &[(AccountId, &str)],
+        zone: TimeZone,
+        now: Now,
+    ) -> App {
+        let contact = |&(id, name): &(AccountId, &str)| ContactView {
+            id,
+            name: name.to_owned(),
+            state: ContactState::Accepted,
+            policy: Policy::default(),
+            session: false,
+            found: false,
+            reachable: false,
+            request_waits: false,
+            unread: 0,
+            queued: 0,
+            added: now.unix,
+            request_text: String::new(),
+        };
+        App {
+            throw_away: true,
+            me: Some(Identity {
+                id: me.0,
+                name: me.1.to_owned(),
+            }),
+            contacts: contacts.iter().map(contact).collect(),
+            current: contacts.first().map(|(id, _)| *id),
+            ..App::new(Stage::Chat, "demo", zone, now)
         }
     }
 
@@ -198,6 +245,7 @@ impl App {
                 None if self.selected().is_some() => {
                     vec![C::Selected, C::Main, C::Anywhere, C::Text]
                 }
+                None if self.composer.is_empty() => vec![C::Idle, C::Main, C::Anywhere, C::Text],
                 None => vec![C::Main, C::Anywhere, C::Text],
                 Some(Overlay::Contacts { .. }) => vec![C::Contacts, C::Text, C::Anywhere],
                 Some(Overlay::Add(_)) => vec![C::Add, C::Text, C::Anywhere],
@@ -207,7 +255,7 @@ impl App {
                 Some(Overlay::Details { .. }) => vec![C::Details, C::Anywhere],
                 Some(Overlay::Network { .. }) => vec![C::Network, C::Anywhere],
                 Some(Overlay::MyId { .. }) => vec![C::MyId, C::Anywhere],
-                Some(Overlay::Remove { .. }) => vec![C::Remove],
+                Some(Overlay::Sure { .. }) => vec![C::Sure],
                 Some(Overlay::Question) => vec![C::Question],
                 Some(Overlay::Quit { .. }) => vec![C::Quit],
             },
@@ -314,14 +362,16 @@ impl App {
         known + self.pending.len()
     }
 
-    /// `online`, `joining` or `offline`: what the status line says.
-    pub fn network_word(&self) -> &'static str {
+    /// How far the own node is; its word stands in the status line.
+    pub fn network_state(&self) -> Network {
         if self.network.online {
-            "online"
+            Network::Online
+        } else if self.network.node.is_none() {
+            Network::Starting
         } else if self.network.links.is_empty() {
-            "offline"
+            Network::Offline
         } else {
-            "joining"
+            Network::Joining
         }
     }
 
@@ -372,14 +422,15 @@ impl App {
         let l = self.layout();
         let pane = usize::from(l.history.width);
         let away = self.conversation().is_some_and(|c| !c.at_newest());
-        let height = usize::from(l.history.height)
-            .saturating_sub(usize::from(away))
-            .max(1);
+        let rows = usize::from(l.history.height);
+        let height = rows.saturating_sub(usize::from(away)).max(1);
+        let of_pane = rows.max(1);
         if l.breadth == Breadth::Narrow {
             return Measure {
                 body: pane.saturating_sub(3).max(1),
                 marks_above: true,
                 height,
+                pane: of_pane,
             };
         }
         let left = self.columns().before_text();
@@ -390,6 +441,7 @@ impl App {
             body,
             marks_above: false,
             height,
+            pane: of_pane,
         }
     }
 

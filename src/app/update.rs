@@ -10,9 +10,11 @@ use super::composer::Composer;
 use super::conversation::Conversation;
 use super::event::{Command, Event};
 use super::{
-    App, CONVERSATIONS_MAX, NETWORK_SECONDS, NOTICE_SECONDS, Notice, Overlay, Pending,
-    QUESTIONS_MAX, Question, READ_SECONDS, Stage, clock,
+    App, CONVERSATIONS_MAX, NETWORK_SECONDS, Overlay, Pending, QUESTIONS_MAX, Question,
+    READ_SECONDS, Stage, WAY_SECONDS, clock,
 };
+
+pub(super) const REQUEST_CAME: &str = "a request came in: F6 to read it";
 
 /// Takes one event in and says what has to be done. All behaviour of the chat is here.
 pub fn update(app: &mut App, event: Event, now: Now) -> Vec<Command> {
@@ -25,14 +27,21 @@ pub fn update(app: &mut App, event: Event, now: Now) -> Vec<Command> {
     }
     match event {
         Event::Key(action) => app.key(action, &mut out),
-        Event::Text(typed) => app.type_text(&typed),
+        Event::Text(typed) => {
+            app.ctrl_c = None;
+            app.type_text(&typed);
+        }
         Event::Composed { text, row, column } => {
+            app.ctrl_c = None;
             if !app.composer.take(text, row, column) {
                 app.say("that is too much text at once; the composer was not changed");
             }
             app.drop_selection();
         }
-        Event::Paste(pasted) => app.paste(&pasted),
+        Event::Paste(pasted) => {
+            app.ctrl_c = None;
+            app.paste(&pasted);
+        }
         Event::Resize { width, height } => {
             app.width = width;
             app.height = height;
@@ -44,6 +53,7 @@ pub fn update(app: &mut App, event: Event, now: Now) -> Vec<Command> {
         Event::Entries(entries) => app.entries = Some(entries),
         Event::Contacts(contacts) => {
             app.contacts = contacts.into_iter().map(cleaned_contact).collect();
+            app.closing.clear();
             app.sort_contacts();
         }
         Event::History {
@@ -64,8 +74,10 @@ pub fn update(app: &mut App, event: Event, now: Now) -> Vec<Command> {
             })
         }
         Event::Opened => {
-            app.stage = Stage::Chat;
-            app.overlay = None;
+            if app.stage != Stage::Chat {
+                app.stage = Stage::Chat;
+                app.overlay = None;
+            }
         }
         Event::WrongPassphrase => {
             if let Stage::Unlock(unlock) = &mut app.stage {
@@ -83,7 +95,7 @@ pub fn update(app: &mut App, event: Event, now: Now) -> Vec<Command> {
             }
             Stage::Chat => app.say(&why),
         },
-        Event::Saved { tag } => app.pending.retain(|p| p.tag != tag),
+        Event::Saved { tag } => app.saved(tag),
         Event::CommandFailed {
             tag,
             text,
@@ -97,6 +109,9 @@ pub fn update(app: &mut App, event: Event, now: Now) -> Vec<Command> {
 /// Text of others is clean when it comes; a second time costs nothing and holds whatever came.
 fn cleaned_contact(mut contact: ContactView) -> ContactView {
     contact.name = text::clean_line(&contact.name);
+    if contact.name.is_empty() {
+        contact.name = super::add_contact::short_id(&contact.id);
+    }
     contact.request_text = text::clean(&contact.request_text);
     contact
 }
@@ -107,19 +122,23 @@ fn cleaned_message(mut message: MessageView) -> MessageView {
 }
 
 impl App {
+    /// Answers what the person just did.
     pub(super) fn say(&mut self, sentence: &str) {
-        self.notice = Some(Notice {
-            text: text::clean(sentence).replace('\n', " "),
-            until: self.now.at.after_seconds(NOTICE_SECONDS),
-        });
+        let sentence = text::clean(sentence).replace('\n', " ");
+        self.notices.answer(sentence, self.now.at);
+        self.changed = true;
+    }
+
+    /// Says what happened by itself.
+    fn tell(&mut self, sentence: &str) {
+        let sentence = text::clean(sentence).replace('\n', " ");
+        self.notices.tell(sentence, self.now.at);
         self.changed = true;
     }
 
     fn tick(&mut self, before: Now) {
-        if self.notice.as_ref().is_some_and(|n| n.until <= self.now.at) {
-            self.notice = None;
-            self.changed = true;
-        }
+        self.changed |= self.notices.pass(self.now.at);
+        self.close_ways();
         if clock::minute(before.unix, &self.zone) != clock::minute(self.now.unix, &self.zone) {
             self.changed = true;
         }
@@ -137,7 +156,7 @@ impl App {
         } else if !info.online {
             self.online_since = None;
         }
-        let word = self.network_word();
+        let state = self.network_state();
         let same = info == self.network;
         self.network = info;
         if same {
@@ -146,7 +165,7 @@ impl App {
         let due = self
             .network_drawn
             .is_none_or(|at| at.after_seconds(NETWORK_SECONDS) <= self.now.at);
-        if due || word != self.network_word() {
+        if due || state != self.network_state() {
             self.network_drawn = Some(self.now.at);
             self.network_waits = false;
             self.changed = true;
@@ -159,8 +178,9 @@ impl App {
         match event {
             ChatEvent::Contact(contact) => {
                 let id = contact.id;
+                let decided = contact.state != ContactState::Asking;
                 self.put_contact(contact);
-                if self.added.take_if(|added| *added == id).is_some() && self.current.is_none() {
+                if decided && self.opening.take_if(|opening| *opening == id).is_some() {
                     let overlay = self.overlay.take();
                     self.open(id, out);
                     self.overlay = overlay;
@@ -171,7 +191,7 @@ impl App {
                 let asks = contact.state == ContactState::Asking;
                 self.put_contact(contact);
                 if asks {
-                    self.say("a request came in: F6 to read it");
+                    self.tell(REQUEST_CAME);
                     out.push(Command::Bell);
                 }
             }
@@ -180,6 +200,7 @@ impl App {
                 self.conversations.remove(&id);
                 self.visits.retain(|v| *v != id);
                 self.drafts.remove(&id);
+                self.closing.remove(&id);
                 self.questions.retain(|q| q.contact != id);
                 if self.current == Some(id) {
                     self.current = None;
@@ -222,17 +243,42 @@ impl App {
                     out.push(Command::Bell);
                 }
             }
-            ChatEvent::Notice(sentence) => self.say(&sentence),
+            ChatEvent::Notice(sentence) => self.tell(&sentence),
         }
     }
 
     fn put_contact(&mut self, contact: ContactView) {
-        let contact = cleaned_contact(contact);
+        let mut contact = cleaned_contact(contact);
+        let was_open = self.contact(&contact.id).is_some_and(|c| c.reachable);
+        if contact.reachable {
+            self.closing.remove(&contact.id);
+        } else if was_open && contact.session {
+            let until = self.now.at.after_seconds(WAY_SECONDS);
+            contact.reachable = *self.closing.entry(contact.id).or_insert(until) > self.now.at;
+        }
         match self.contacts.iter_mut().find(|c| c.id == contact.id) {
             Some(place) => *place = contact,
             None => self.contacts.push(contact),
         }
         self.sort_contacts();
+    }
+
+    /// Shows a way as closed when it has been so for a while.
+    fn close_ways(&mut self) {
+        let now = self.now.at;
+        let over: Vec<AccountId> = self
+            .closing
+            .iter()
+            .filter(|(_, until)| **until <= now)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in over {
+            self.closing.remove(&id);
+            if let Some(contact) = self.contacts.iter_mut().find(|c| c.id == id) {
+                contact.reachable = false;
+                self.changed = true;
+            }
+        }
     }
 
     fn sort_contacts(&mut self) {
@@ -298,6 +344,13 @@ impl App {
         }
     }
 
+    fn saved(&mut self, tag: u64) {
+        self.pending.retain(|p| p.tag != tag);
+        if self.adding.take_if(|(of, _)| *of == tag).is_some() {
+            self.say("added; what you write waits until it can leave");
+        }
+    }
+
     fn failed(&mut self, tag: Option<u64>, sentence: &str, position: Option<usize>) {
         if let Some(at) = tag.and_then(|tag| self.pending.iter().position(|p| p.tag == tag))
             && let Some(Pending { to, text, .. }) = self.pending.remove(at)
@@ -306,6 +359,12 @@ impl App {
             self.say(&format!(
                 "not saved, not sent: {sentence}. The text is back in the composer."
             ));
+            return;
+        }
+        if let Some((_, mut form)) = self.adding.take_if(|(of, _)| Some(*of) == tag) {
+            form.failed(text::clean(sentence), position);
+            self.opening = None;
+            self.overlay = Some(Overlay::Add(form));
             return;
         }
         match &mut self.overlay {

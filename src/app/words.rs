@@ -1,11 +1,9 @@
-//! The words for secrecy and delivery, short and long. Nothing here promises more than the protocol keeps.
+//! The words for secrecy, delivery, and what a conversation waits for. Nothing here promises more than the protocol keeps.
 //!
-//! Not here: symbols and styles, which depend on the terminal (`tui::theme`).
-
-use jiff::tz::TimeZone;
+//! Not here: the long explanation of one message (`explain`); symbols and styles, which depend on the terminal (`tui::theme`).
 
 use crate::crypto::secrecy::Secrecy;
-use crate::messenger::view::{ContactState, ContactView, Delivery, MessageView, Policy};
+use crate::messenger::view::{ContactState, ContactView, Delivery, Policy};
 use crate::wire::class::Class;
 use crate::wire::size::DATAGRAM;
 
@@ -51,237 +49,136 @@ pub const SECRECY_WIDTH_DATED: usize = 18;
 /// Columns of the delivery column, symbol included: `✓ delivered`.
 pub const DELIVERY_WIDTH: usize = 11;
 
-/// A heading and its sentences.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Section {
-    pub title: &'static str,
-    pub points: Vec<String>,
+/// How far the own node is in the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// Nothing was heard of the node yet.
+    Starting,
+    /// Not one link.
+    Offline,
+    /// Links, but not yet the circuits that everything goes through.
+    Joining,
+    Online,
 }
 
-fn section(title: &'static str, points: &[&str]) -> Section {
-    Section {
-        title,
-        points: points.iter().map(|p| (*p).to_owned()).collect(),
+impl Network {
+    pub fn word(self) -> &'static str {
+        match self {
+            Network::Starting => "starting",
+            Network::Offline => "offline",
+            Network::Joining => "joining",
+            Network::Online => "online",
+        }
     }
 }
 
-/// Which key, why, what it means, what it does not mean: for the details of a message.
-pub fn explain(message: &MessageView, contact: &str, zone: &TimeZone) -> Vec<Section> {
-    let (sender, receiver) = if message.mine {
-        ("you", contact)
-    } else {
-        (contact, "you")
-    };
-    let theirs = |name: &str| {
-        if name == "you" {
-            "your".to_owned()
-        } else {
-            format!("{name}'s")
-        }
-    };
-    let (to, from) = (theirs(receiver), theirs(sender));
-    let mut out = Vec::new();
-    match message.secrecy {
-        Secrecy::Sealed => {
-            out.push(Section {
-                title: "Which key, and why",
-                points: vec![format!(
-                    "Sealed to {to} account key alone, because there was neither a session nor a prekey to be had."
-                )],
-            });
-            out.push(Section {
-                title: "What this means",
-                points: vec![
-                    format!("Nobody can read it today without {to} account key."),
-                    "If that key is ever stolen or handed over, whoever recorded this message can open it. It stays so for ever: later \
-                     messages do not repair this one."
-                        .into(),
-                ],
-            });
-            out.push(Section {
-                title: "What it does not mean",
-                points: vec![if message.mine {
-                    format!("{receiver} cannot be sure that it came from you: whoever steals {to} account key can forge such a message.")
-                } else {
-                    format!("It is not proven that {sender} wrote it if {to} account key was stolen before: its thief can forge such a message.")
-                }],
-            });
-        }
-        Secrecy::EpochPrekey { erase_day } => {
-            let day = clock::short_day(erase_day);
-            out.push(Section {
-                title: "Which key, and why",
-                points: vec![format!(
-                    "Encrypted to a key that {receiver} had published for that time, because no session existed yet."
-                )],
-            });
-            out.push(Section {
-                title: "What this means",
-                points: vec![
-                    format!("The message can be read with the state of {to} device for as long as the device keeps that key."),
-                    format!("The key is due to be erased on {day} at the earliest. The mark changes when the device says, authenticated, \
-                             that it did; the date alone changes nothing."),
-                ],
-            });
-            out.push(Section {
-                title: "What it does not mean",
-                points: vec!["That the key is erased is the other device's claim. Nobody can prove it from outside.".into()],
-            });
-        }
-        Secrecy::OnceOpened if message.mine && message.delivery == Delivery::Queued => {
-            out.push(Section {
-                title: "Which key, and why",
-                points: vec![format!(
-                    "None yet: it has not left as a whole. What leaves is encrypted with a key of the session with {contact} (Double \
-                     Ratchet) that is used once."
-                )],
-            });
-            out.push(Section {
-                title: "What this means",
-                points: vec![
-                    "Until it leaves it lies on this disk, protected by your passphrase.".into(),
-                    format!("The mark says what it will be then: forward secret once {to} device has opened it and said so."),
-                ],
-            });
-            out.push(section(
-                "What it does not mean",
-                &["It is not forward secret yet. If it never leaves, it never will be."],
-            ));
-        }
-        Secrecy::OnceOpened => {
-            out.push(Section {
-                title: "Which key, and why",
-                points: vec![format!(
-                    "Encrypted with a key of the running session (Double Ratchet) with {contact}. The key is used once and {from} copy is \
-                     already erased."
-                )],
-            });
-            let waiting = if message.mine {
-                "It becomes forward secret (fs) when that device opens it and says so; the mark changes then."
-            } else {
-                "Your device has opened it; the mark changes as soon as the keys are gone for good."
-            };
-            out.push(Section {
-                title: "What this means",
-                points: vec![
-                    format!("Until {to} device opens it, it can be read with the state of that device. The account key alone does not open it."),
-                    waiting.into(),
-                ],
-            });
-            out.push(section(
-                "What it does not mean",
-                &["It is not forward secret yet. If it is never opened, it never will be."],
-            ));
-        }
-        Secrecy::ForwardSecret => {
-            out.push(Section {
-                title: "Which key, and why",
-                points: vec![format!("Encrypted with a key that was used for this message only, in the session with {contact}.")],
-            });
-            out.push(section(
-                "What this means",
-                &["The keys are erased on both devices. A recording of the network cannot be opened later, not even with both account keys \
-                   and both devices."],
-            ));
-            out.push(Section {
-                title: "What it does not mean",
-                points: vec!["The erasure on the other device is that device's claim.".into()],
-            });
-        }
-    }
-    if let Some(last) = out.last_mut() {
-        last.points.push("The copy in your history is protected by your passphrase, not by forward secrecy. Backups and worn flash memory \
-                          may keep remnants of what was erased."
-            .into());
-        last.points.push(
-            "A future quantum computer may open a recording: no part of this is post-quantum."
-                .into(),
-        );
-    }
-    out.push(Section {
-        title: "Delivery",
-        points: vec![explain_delivery(message, contact, zone)],
-    });
-    out
+/// What stands between the person and a contact now: a word or two, and the same said fully.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub short: &'static str,
+    pub long: &'static str,
 }
 
-fn explain_delivery(message: &MessageView, contact: &str, zone: &TimeZone) -> String {
-    let time = clock::full(message.time, zone);
-    if !message.mine {
-        return format!("Saved on this device {time}. Your device acknowledged it after that.");
-    }
-    match message.delivery {
-        Delivery::Queued => format!(
-            "On this device since {time}; it has not left yet. It leaves only while paratox runs."
+pub fn standing(contact: &ContactView, network: Network) -> Standing {
+    let (short, long) = match contact.state {
+        ContactState::Blocked => ("blocked", "blocked: nothing is sent and nothing is taken"),
+        ContactState::Declined => ("declined", "declined: nothing is sent"),
+        ContactState::Asking => ("asks to talk: F6", "asks to talk: F6 to decide"),
+        ContactState::Asked if !contact.request_waits => (
+            "asked, no answer",
+            "your request is on their device; no answer yet",
         ),
-        Delivery::Sent => {
-            format!(
-                "Written {time}. It left towards {contact} at least once; no acknowledgement yet. It is sent again until one comes."
-            )
-        }
-        Delivery::Delivered => format!(
-            "Written {time}. {contact}'s device has it on disk and said so. That is not proof that a person read it."
+        ContactState::Asked | ContactState::Accepted => way(contact, network),
+    };
+    Standing { short, long }
+}
+
+/// The first thing that is missing on the way to a contact.
+fn way(contact: &ContactView, network: Network) -> (&'static str, &'static str) {
+    match (contact.reachable, contact.session, network) {
+        (true, true, _) => ("session ready", "session ready, way open"),
+        (true, false, _) => ("agreeing on keys", "a way is open; agreeing on keys"),
+        (false, _, Network::Starting) => ("starting", "the own node is starting"),
+        (false, _, Network::Offline) => ("no network", "no network now"),
+        (false, _, Network::Joining) => ("joining", "joining the network"),
+        (false, true, Network::Online) if contact.queued == 0 => (
+            "session ready",
+            "session ready; a way is opened when something waits",
         ),
-        Delivery::Failed => {
-            format!("Written {time}. It was given up; {contact} did not get it as far as is known.")
-        }
-        Delivery::Expired => {
-            format!("Written {time}. Its time ran out before {contact} fetched it.")
-        }
+        (false, _, Network::Online) if contact.found => (
+            "no way yet",
+            "found; waiting for a way to them (they may be offline)",
+        ),
+        (false, _, Network::Online) => (
+            "looking them up",
+            "looking for a way to them (they may be offline)",
+        ),
     }
 }
 
 /// How the next message to a contact will be protected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Promise {
     /// The level it will be sent at, if that is known now.
     pub level: Option<Secrecy>,
-    pub text: String,
+    pub text: &'static str,
+    /// The same where there is little room.
+    pub short: &'static str,
 }
 
 pub fn promise(contact: &ContactView) -> Promise {
-    let blocked = |text: &str| Promise {
+    let without = |text, short| Promise {
         level: None,
-        text: text.into(),
+        text,
+        short,
     };
     match contact.state {
-        ContactState::Blocked => blocked("blocked: nothing is sent and nothing is taken"),
-        ContactState::Declined => blocked("declined: nothing is sent"),
-        ContactState::Asking => blocked("asks to talk: F6 to decide"),
-        ContactState::Asked => blocked("asked, no answer yet: messages wait here"),
+        ContactState::Blocked => {
+            without("blocked: nothing is sent and nothing is taken", "blocked")
+        }
+        ContactState::Declined => without("declined: nothing is sent", "declined"),
+        ContactState::Asking => without("asks to talk: F6 to decide", "asks to talk: F6"),
+        ContactState::Asked => without(
+            "what you write waits on this disk until they accept",
+            "waits until accepted",
+        ),
         ContactState::Accepted if contact.session => Promise {
             level: Some(Secrecy::OnceOpened),
-            text: "the next message is forward secret once opened".into(),
+            text: "the next message is forward secret once opened",
+            short: "forward secret once opened",
         },
-        ContactState::Accepted => blocked(match contact.policy {
-            Policy::Ask => {
-                "no session yet: messages wait; you are asked before any goes without forward secrecy"
-            }
-            Policy::Wait => "no session yet: messages wait for one",
-            Policy::ForwardSecretOnly => {
-                "no session yet: messages wait; never sent without forward secrecy"
-            }
-        }),
+        ContactState::Accepted => without(
+            "no session yet: what you write waits; nothing leaves without forward secrecy",
+            "no session yet, waits",
+        ),
     }
 }
 
-/// The same in a few words, for narrow screens.
-pub fn promise_short(contact: &ContactView) -> &'static str {
+/// The same on a screen that has no room for the standing beside it.
+pub fn promise_and_standing(contact: &ContactView, network: Network) -> String {
+    let promise = promise(contact);
     match contact.state {
-        ContactState::Blocked => "blocked",
-        ContactState::Declined => "declined",
-        ContactState::Asking => "asks to talk: F6",
-        ContactState::Asked => "asked, messages wait",
-        ContactState::Accepted if contact.session => "forward secret once opened",
-        ContactState::Accepted => "no session yet, waits",
+        ContactState::Accepted if promise.level.is_none() => {
+            format!("waits: {}", standing(contact, network).short)
+        }
+        ContactState::Asked => {
+            format!("asked: {}", standing(contact, network).short).replace("asked: asked", "asked")
+        }
+        _ => promise.short.to_owned(),
     }
 }
 
-pub fn policy(policy: Policy) -> &'static str {
-    match policy {
-        Policy::Ask => "ask before sending without forward secrecy",
-        Policy::Wait => "wait for a session",
-        Policy::ForwardSecretOnly => "never without forward secrecy",
+/// What a policy will do. This version sends nothing without forward secrecy, so that none has an effect yet.
+pub fn policy(policy: Policy, narrow: bool) -> &'static str {
+    match (policy, narrow) {
+        (Policy::Ask, false) => "without forward secrecy ask (this version always waits)",
+        (Policy::Wait, false) => "without forward secrecy wait (this version always does)",
+        (Policy::ForwardSecretOnly, false) => {
+            "without forward secrecy never (this version always waits)"
+        }
+        (Policy::Ask, true) => "ask (as yet it always waits)",
+        (Policy::Wait, true) => "wait (as yet it always does)",
+        (Policy::ForwardSecretOnly, true) => "never (as yet it always waits)",
     }
 }
 
@@ -316,6 +213,7 @@ pub const LIMITS: &[&str] = &[
     "That another device erased a key is that device's claim.",
     "Nothing is post-quantum: a recording may be opened by a future quantum computer.",
     "In a network of fewer than 64 nodes there are few people to be taken for.",
+    "Entry nodes and neighbours are not checked in this version: if all your entry nodes lie, you may be shown a false network.",
     "Stopping the program (also with Ctrl+Z) stops your noise, and that can be seen.",
 ];
 

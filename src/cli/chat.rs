@@ -8,12 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::account::{self, Person, Settings, Started};
 use super::args::Options;
-use super::demo::Demo;
+use super::demo::{Cast, Demo};
 use super::exit::{Failure, WRONG_PASSPHRASE};
 use super::place;
 use crate::app::first_run::{FirstRun, Unlock};
@@ -44,7 +45,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let stage = match (Profile::look(&directory), &options.passphrase_file) {
         (Ok(()), Some(file)) => {
             let profile = account::open(&directory, &place::passphrase_from(file)?, None)?;
-            open = Some(account::start(runtime.handle(), clock, profile, options)?.into());
+            open = Some(Open::from(account::start(
+                runtime.handle(),
+                clock,
+                profile,
+                options,
+            )?));
             Stage::Chat
         }
         (Ok(()), None) => Stage::Unlock(Unlock::default()),
@@ -65,21 +71,25 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         runtime: runtime.handle().clone(),
         clock,
     };
-    let result = show(&runtime, clock, app, Some(opener), open);
+    let source = match open {
+        Some(open) => Source::Opened(open),
+        None => Source::Profile(Box::new(opener)),
+    };
+    let result = show(&runtime, clock, app, source);
     runtime.shutdown_background();
     result
 }
 
-/// The screen of the demo, on the conversation with the first of its contacts.
-pub fn demo(demo: &Demo, clock: Clock) -> Result<(), Failure> {
+/// The screen of the demo, on the conversation with the first of its contacts. It stands before the network does: what is written
+/// meanwhile waits in the queue of commands and is kept and sent as soon as there is somebody who can.
+pub fn demo(runtime: &Runtime, clock: Clock, cast: Cast) -> Result<(), Failure> {
     need_terminal("paratox demo --headless")?;
-    let mut app = App::new(Stage::Chat, "demo", TimeZone::system(), clock.now());
-    app.current = Some(demo.contacts[0]);
-    let open = Open {
-        client: demo.user.clone(),
-        entries: demo.entries.clone(),
-    };
-    show(demo.runtime(), clock, app, None, Some(open))
+    let (id, name) = cast.user();
+    let contacts = cast.contacts();
+    let app = App::of_demo((id, name), &contacts, TimeZone::system(), clock.now());
+    let handle = runtime.handle().clone();
+    let starting = runtime.spawn_blocking(move || Demo::start(&handle, clock, cast));
+    show(runtime, clock, app, Source::Demo(starting))
 }
 
 fn need_terminal(instead: &str) -> Result<(), Failure> {
@@ -91,30 +101,25 @@ fn need_terminal(instead: &str) -> Result<(), Failure> {
     )))
 }
 
-fn show(
-    runtime: &tokio::runtime::Runtime,
-    clock: Clock,
-    app: App,
-    opener: Option<Opener>,
-    open: Option<Open>,
-) -> Result<(), Failure> {
+fn show(runtime: &Runtime, clock: Clock, app: App, source: Source) -> Result<(), Failure> {
     let (wishes, receiver) = mpsc::channel(WISHES);
     let (events, shown) = mpsc::channel(EVENTS);
-    let carrier = runtime.spawn(
-        Carrier {
-            opener,
-            open,
-            events,
-        }
-        .run(receiver),
-    );
+    let carrier = Carrier {
+        source,
+        open: None,
+        demo: None,
+        events,
+    };
+    let carrier = runtime.spawn(carrier.run(receiver));
     let theme = Theme::detect(|name| std::env::var(name).ok());
-    let result = runtime.block_on(async {
+    let (result, carried) = runtime.block_on(async {
         let result = tui::run(Screen::stdout(), theme, wishes, shown, app, clock.started()).await;
         // Ends because the screen dropped its ends of the channels; it closes the profile.
-        let _ = carrier.await;
-        result
+        (result, carrier.await)
     });
+    if let Ok(Err(failure)) = carried {
+        return Err(failure);
+    }
     match result {
         Ok(ExitReason::ProgramEnded) => Err(Failure::failed(super::DEFECT)),
         Ok(ExitReason::Quit | ExitReason::Signal | ExitReason::InputClosed) => Ok(()),
@@ -174,20 +179,51 @@ impl Opener {
     }
 }
 
+/// Where the person comes from.
+enum Source {
+    /// A profile that is opened or made when the user says so.
+    Profile(Box<Opener>),
+    /// One that was opened without asking.
+    Opened(Open),
+    /// The demo's, as soon as its network stands.
+    Demo(JoinHandle<Result<Demo, Failure>>),
+    /// Nothing more comes.
+    Nothing,
+}
+
 /// The screen has gone.
 struct Gone;
 
 /// Carries commands from the screen to the person and events back.
 struct Carrier {
-    opener: Option<Opener>,
+    source: Source,
     open: Option<Open>,
+    /// Kept running as long as the screen stands.
+    demo: Option<Demo>,
     events: mpsc::Sender<Event>,
 }
 
 impl Carrier {
-    async fn run(mut self, mut wishes: mpsc::Receiver<Wish>) {
+    /// # Errors
+    /// If there will be no person.
+    async fn run(mut self, mut wishes: mpsc::Receiver<Wish>) -> Result<(), Failure> {
+        match std::mem::replace(&mut self.source, Source::Nothing) {
+            Source::Opened(open) => self.open = Some(open),
+            Source::Demo(starting) => {
+                let demo = starting
+                    .await
+                    .map_err(|_| Failure::failed(super::DEFECT))??;
+                self.open = Some(Open {
+                    client: demo.user.clone(),
+                    entries: demo.entries.clone(),
+                });
+                self.demo = Some(demo);
+            }
+            source => self.source = source,
+        }
         // Both ends are the same: the screen has gone, or the person has; dropping `events` tells the screen.
         let _ = self.carry(&mut wishes).await;
+        Ok(())
     }
 
     async fn carry(&mut self, wishes: &mut mpsc::Receiver<Wish>) -> Result<(), Gone> {
@@ -299,6 +335,22 @@ impl Carrier {
                     Err(error) => self.failed(Some(tag), error).await,
                 };
             }
+            Wish::Add {
+                tag,
+                id: contact,
+                name,
+                text,
+            } => {
+                let command = Command::Add {
+                    id: id(contact),
+                    name,
+                    text,
+                };
+                return match self.ask(command).await {
+                    Ok(_) => self.tell(Event::Saved { tag }).await,
+                    Err(error) => self.failed(Some(tag), error).await,
+                };
+            }
             Wish::LoadHistory { contact, before } => {
                 let command = Command::Messages {
                     with: id(contact),
@@ -319,15 +371,6 @@ impl Carrier {
             }
             // A message waits for a session in any case, so there is nothing that an answer could change.
             Wish::Answer { .. } => return Ok(()),
-            Wish::Add {
-                id: contact,
-                name,
-                text,
-            } => Command::Add {
-                id: id(contact),
-                name,
-                text,
-            },
             Wish::Accept(contact) => Command::Accept { id: id(contact) },
             Wish::Decline(contact) => Command::Decline { id: id(contact) },
             Wish::Block(contact) => Command::Block { id: id(contact) },
@@ -373,7 +416,7 @@ impl Carrier {
         &mut self,
         open: impl FnOnce(&Opener) -> Result<Open, Failure> + Send + 'static,
     ) -> Result<(), Gone> {
-        let Some(opener) = self.opener.take() else {
+        let Source::Profile(opener) = std::mem::replace(&mut self.source, Source::Nothing) else {
             return Ok(());
         };
         let opened = tokio::task::spawn_blocking(move || {
@@ -389,7 +432,7 @@ impl Carrier {
                 self.introduce().await
             }
             Err(failure) => {
-                self.opener = Some(opener);
+                self.source = Source::Profile(opener);
                 self.tell(match failure.code {
                     WRONG_PASSPHRASE => Event::WrongPassphrase,
                     _ => Event::NotOpened(failure.sentence),

@@ -50,18 +50,57 @@ const WATCHER_GREETING: &str = "I am Watcher. I sit where Eve sits: I count the 
 /// How long the end waits for the contacts to remove their profiles.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// The keys of the people, drawn before anything runs: so the screen stands at once, with the conversation open and the composer ready,
+/// while the network starts behind it.
+pub struct Cast {
+    echo: AccountKey,
+    watcher: AccountKey,
+    user: AccountKey,
+}
+
+impl Cast {
+    pub fn draw() -> Result<Cast, Failure> {
+        let mut keys = account::random("accounts")?;
+        let [echo, watcher, user] = std::array::from_fn(|_| AccountKey::generate(&mut keys));
+        Ok(Cast {
+            echo,
+            watcher,
+            user,
+        })
+    }
+
+    pub fn user(&self) -> (AccountId, &'static str) {
+        (self.user.id(), "You")
+    }
+
+    /// The user's contacts in the order of the list.
+    pub fn contacts(&self) -> [(AccountId, &'static str); 2] {
+        [(self.echo.id(), "Echo"), (self.watcher.id(), "Watcher")]
+    }
+}
+
 /// The network and its people. Dropping it ends all of them and removes what they kept.
 pub struct Demo {
     pub user: Arc<Client<Person>>,
     pub entries: Vec<Ticket>,
-    /// The contacts in the order of the list.
-    pub contacts: [AccountId; 2],
-    clock: Clock,
     _relays: Vec<Running>,
-    runtime: Runtime,
 }
 
 pub fn run(headless: bool) -> Result<(), Failure> {
+    let runtime = super::runtime()?;
+    let clock = Clock::start();
+    let cast = Cast::draw()?;
+    let result = if headless {
+        in_lines(&runtime, clock, cast)
+    } else {
+        super::chat::demo(&runtime, clock, cast)
+    };
+    // Ends the contacts too: their tasks hold them.
+    runtime.shutdown_timeout(FAREWELL);
+    result
+}
+
+fn in_lines(runtime: &Runtime, clock: Clock, cast: Cast) -> Result<(), Failure> {
     if std::io::stderr().is_terminal() {
         let _ = writeln!(
             std::io::stderr(),
@@ -69,25 +108,21 @@ pub fn run(headless: bool) -> Result<(), Failure> {
             RELAYS + 3
         );
     }
-    let Some(demo) = Demo::start()? else {
-        return Ok(());
+    // Before anything is made that must be removed at the end.
+    let mut signals = {
+        let _inside = runtime.enter();
+        Signals::new()
+            .map_err(|error| Failure::failed(format!("signals cannot be watched ({error})")))?
     };
-    let result = if headless {
-        demo.runtime
-            .block_on(headless::serve(&demo.user, &demo.entries))
-    } else {
-        super::chat::demo(&demo, demo.clock)
-    };
-    let Demo {
-        user,
-        _relays,
-        runtime,
-        ..
-    } = demo;
-    drop(user);
-    // Ends the contacts too: their tasks hold them.
-    runtime.shutdown_timeout(FAREWELL);
-    result
+    let demo = Demo::start(runtime.handle(), clock, cast)?;
+    runtime.block_on(async {
+        tokio::select! {
+            biased;
+            // The program was told to end meanwhile.
+            () = signals.wait() => Ok(()),
+            served = headless::serve(&demo.user, &demo.entries) => served,
+        }
+    })
 }
 
 /// What one contact does with a message of the user.
@@ -113,42 +148,27 @@ impl Habit {
 }
 
 impl Demo {
-    /// Starts all of it. `None`: the program was told to end before that.
-    pub fn start() -> Result<Option<Demo>, Failure> {
-        let runtime = super::runtime()?;
-        // Before anything is made that must be removed at the end.
-        let mut signals = {
-            let _inside = runtime.enter();
-            Signals::new()
-                .map_err(|error| Failure::failed(format!("signals cannot be watched ({error})")))?
-        };
-        let clock = Clock::start();
+    /// Starts all of it, which takes a second.
+    pub fn start(runtime: &Handle, clock: Clock, cast: Cast) -> Result<Demo, Failure> {
         let mut entries = Vec::new();
         let mut relays: Vec<Running> = Vec::new();
         for number in 0..RELAYS {
-            relays.push(relay(runtime.handle(), clock, number, &mut entries)?);
+            relays.push(relay(runtime, clock, number, &mut entries)?);
             std::thread::sleep(if number + 1 == ENTRIES {
                 HEAD_START
             } else {
                 STAGGER
             });
         }
-        let mut keys = account::random("accounts")?;
-        let [echo, watcher, user] = std::array::from_fn(|_| AccountKey::generate(&mut keys));
-        let contacts = [echo.id(), watcher.id()];
+        let (of_user, contacts) = ([cast.user()], cast.contacts());
+        let [(user_id, _)] = of_user;
         let person = |name: &str, key: AccountKey, knows: &[(AccountId, &str)]| {
-            let (client, _) = person(runtime.handle(), clock, name, key, knows, &entries)?;
+            let (client, _) = person(runtime, clock, name, key, knows, &entries)?;
             Ok::<_, Failure>(client)
         };
-        let of_user = [(user.id(), "You")];
-        let echo = person("Echo", echo, &of_user)?;
-        let watcher = person("Watcher", watcher, &of_user)?;
-        let user_id = user.id();
-        let user = person(
-            "You",
-            user,
-            &[(contacts[0], "Echo"), (contacts[1], "Watcher")],
-        )?;
+        let echo = person("Echo", cast.echo, &of_user)?;
+        let watcher = person("Watcher", cast.watcher, &of_user)?;
+        let user = person("You", cast.user, &contacts)?;
         let others: Vec<Arc<Counters>> = relays
             .iter()
             .chain([echo.node(), watcher.node()])
@@ -158,30 +178,11 @@ impl Demo {
         runtime.spawn(watch.clone().sample());
         runtime.spawn(live(echo, user_id, Habit::Echo));
         runtime.spawn(live(watcher, user_id, Habit::Watch(watch)));
-        let go_on = runtime.block_on(async {
-            tokio::select! {
-                biased;
-                () = signals.wait() => false,
-                () = std::future::ready(()) => true,
-            }
-        });
-        if !go_on {
-            drop((user, relays));
-            runtime.shutdown_timeout(FAREWELL);
-            return Ok(None);
-        }
-        Ok(Some(Demo {
+        Ok(Demo {
             user: Arc::new(user),
             entries,
-            contacts,
-            clock,
             _relays: relays,
-            runtime,
-        }))
-    }
-
-    pub fn runtime(&self) -> &Runtime {
-        &self.runtime
+        })
     }
 }
 

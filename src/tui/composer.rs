@@ -100,11 +100,22 @@ impl ComposerBox {
         Event::Composed { text, row, column }
     }
 
-    pub fn draw(&self, area: Rect, buf: &mut Buffer) {
+    /// Draws the box and says where its cursor stands on the screen.
+    pub fn draw(&self, area: Rect, buf: &mut Buffer) -> Option<(u16, u16)> {
         let area = area.intersection(buf.area);
-        if !area.is_empty() {
-            (&self.area).render(area, buf);
+        if area.is_empty() {
+            return None;
         }
+        (&self.area).render(area, buf);
+        let (cursor, (top, left)) = (self.area.screen_cursor(), self.area.scroll_offset());
+        let inside = |at: usize, from: u16, size: u16| {
+            let at = at.checked_sub(usize::from(from))?;
+            // behind a full row the cursor has no cell of its own
+            Some(u16::try_from(at).unwrap_or(u16::MAX).min(size - 1))
+        };
+        let row = inside(cursor.row, top, area.height)?;
+        let column = inside(cursor.col, left, area.width)?;
+        Some((area.x + column, area.y + row))
     }
 }
 

@@ -15,6 +15,8 @@ pub type Piece<'a> = (&'a str, Role);
 pub struct Pen<'a> {
     pub buf: &'a mut Buffer,
     pub theme: Theme,
+    /// Where the next letter goes. The terminal's own cursor stays hidden, but input methods open their windows where it stands.
+    pub cursor: Option<(u16, u16)>,
 }
 
 impl Pen<'_> {

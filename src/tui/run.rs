@@ -158,8 +158,8 @@ impl<W: Write, M: LineMode> Loop<'_, W, M> {
 
     fn draw(&mut self) -> anyhow::Result<()> {
         let mut buffer = Buffer::empty(Rect::new(0, 0, self.app.width, self.app.height));
-        view::draw(&self.app, &mut self.composer, self.theme, &mut buffer);
-        self.screen.show(buffer)?;
+        let cursor = view::draw(&self.app, &mut self.composer, self.theme, &mut buffer);
+        self.screen.show(buffer, cursor)?;
         Ok(())
     }
 
@@ -256,7 +256,7 @@ impl<W: Write, M: LineMode> Loop<'_, W, M> {
         let busy = "the program is busy and did not take it; try again in a moment".to_owned();
         let refused = match &command {
             Command::Unlock(_) | Command::Create { .. } => Event::NotOpened(busy),
-            Command::Send { tag, .. } => Event::CommandFailed {
+            Command::Send { tag, .. } | Command::Add { tag, .. } => Event::CommandFailed {
                 tag: Some(*tag),
                 text: busy,
                 position: None,

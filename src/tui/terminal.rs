@@ -135,8 +135,8 @@ impl<W: Write, M: LineMode> Screen<W, M> {
         )
     }
 
-    /// Writes the cells that differ from what stands there.
-    pub fn show(&mut self, next: Buffer) -> io::Result<()> {
+    /// Writes the cells that differ from what stands there, and leaves the hidden cursor where the next letter goes.
+    pub fn show(&mut self, next: Buffer, cursor: Option<(u16, u16)>) -> io::Result<()> {
         if next.area != self.shown.area {
             self.forget()?;
             self.shown = Buffer::empty(next.area);
@@ -144,6 +144,9 @@ impl<W: Write, M: LineMode> Screen<W, M> {
         let changes = self.shown.diff(&next);
         if !changes.is_empty() {
             self.backend.draw(changes.into_iter())?;
+        }
+        if let Some(cursor) = cursor {
+            self.backend.set_cursor_position(cursor)?;
         }
         Write::flush(&mut self.backend)?;
         self.shown = next;

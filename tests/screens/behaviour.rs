@@ -1,13 +1,13 @@
 //! What a person does and what happens: reading, writing, deciding, quitting.
 
-use paratox::app::composer::MESSAGE_MAX;
+use paratox::app::composer::{COMPOSER_MAX, MESSAGE_MAX};
 use paratox::app::keymap::{Action, Key, alt, ctrl, plain};
 use paratox::app::{Command, Event, Stage};
 use paratox::crypto::secrecy::Secrecy;
 use paratox::messenger::view::{ChatEvent, Delivery};
 use paratox::tui::theme::Theme;
 
-use crate::scene::{Person, account, boris, contact, message, network, sentences, talk};
+use crate::scene::{Person, account, boris, contact, message, talk};
 
 fn incoming(p: &mut Person, number: u64, text: &str) {
     p.event(Event::Chat(ChatEvent::Message(message(
@@ -108,8 +108,12 @@ fn pasted_lines_never_send() {
 fn an_enormous_paste_is_cut_and_said() {
     let mut p = Person::chatting(80, 24);
     p.event(Event::Paste("y".repeat(2_000_000)));
-    assert!(p.app.notice.is_some());
-    assert!(p.app.composer.text().len() <= 64 * 1024);
+    assert!(p.app.notices.shown().is_some());
+    assert_eq!(p.app.composer.text().len(), COMPOSER_MAX);
+    // letters of several bytes are cut between two of them, and what fits is taken
+    let mut p = Person::chatting(80, 24);
+    p.event(Event::Paste("漢".repeat(1_000_000)));
+    assert_eq!(p.app.composer.text(), "漢".repeat(COMPOSER_MAX / 3));
 }
 
 #[test]
@@ -358,6 +362,77 @@ fn ctrl_c_clears_and_only_a_second_one_quits() {
     );
     p.press(ctrl(Key::Char('c')));
     assert_eq!(p.asked.pop_back(), Some(Command::Quit));
+    // cleared, something else written, cleared again: nobody wants to quit
+    p.type_letters("a");
+    p.press(ctrl(Key::Char('c')));
+    p.type_letters("b");
+    p.press(ctrl(Key::Char('c')));
+    p.event(Event::Paste("c".into()));
+    p.press(ctrl(Key::Char('c')));
+    assert!(p.asked.is_empty() && p.app.composer.is_empty());
+}
+
+#[test]
+fn a_letter_that_does_not_fit_is_not_shown_as_if_it_were_there() {
+    let mut p = Person::chatting(80, 24);
+    p.event(Event::Paste("y".repeat(COMPOSER_MAX)));
+    p.type_letters("z");
+    assert!(p.app.notices.shown().is_some());
+    assert!(!p.screen(Theme::MONO).contains('z'));
+    assert_eq!(p.composer.text(), p.app.composer.text());
+    p.press(plain(Key::Backspace));
+    p.type_letters("z");
+    assert!(p.screen(Theme::MONO).contains("yz"));
+    assert_eq!(p.composer.text(), p.app.composer.text());
+}
+
+#[test]
+fn up_and_the_wheel_scroll_while_nothing_is_written_and_move_the_cursor_otherwise() {
+    let mut p = Person::chatting(80, 24);
+    let newest = p.screen(Theme::MONO);
+    p.press(plain(Key::Up));
+    let above = p.screen(Theme::MONO);
+    assert!(above.contains("End: to the newest") && above != newest);
+    p.press(plain(Key::Down));
+    assert_eq!(p.screen(Theme::MONO), newest);
+    p.type_letters("one");
+    p.press_action(Action::NewLine);
+    p.type_letters("two");
+    p.press(plain(Key::Up));
+    p.type_letters("X");
+    assert_eq!(p.app.composer.text(), "oneX\ntwo");
+    assert!(!p.screen(Theme::MONO).contains("End: to the newest"));
+}
+
+/// Input methods open their windows where the terminal's cursor stands.
+#[test]
+fn the_hidden_cursor_stands_where_the_next_letter_goes() {
+    use ratatui::style::Modifier;
+    let reversed = |p: &mut Person| {
+        let (picture, cursor) = p.picture_and_cursor(Theme::MONO);
+        let at = cursor.expect("something can be written");
+        assert!(picture[at].modifier.contains(Modifier::REVERSED), "{at:?}");
+        at
+    };
+    for (width, height) in [(120, 36), (80, 24), (48, 20)] {
+        let mut p = Person::open(width, height);
+        let mut last = reversed(&mut p);
+        for letters in [
+            "a",
+            "漢",
+            "é",
+            " and so on until it wraps".repeat(9).as_str(),
+        ] {
+            p.type_letters(letters);
+            let at = reversed(&mut p);
+            assert_ne!(at, last);
+            last = at;
+        }
+        p.press(plain(Key::F(7)));
+        reversed(&mut p);
+        p.press(plain(Key::F(4)));
+        assert_eq!(p.picture_and_cursor(Theme::MONO).1, None);
+    }
 }
 
 #[test]
@@ -388,32 +463,6 @@ fn a_bell_rings_for_what_is_not_in_sight_and_titles_hold_no_names() {
     clara.unread = 4;
     p.event(Event::Chat(ChatEvent::Contact(clara)));
     assert!(p.asked.contains(&Command::Title("(6) paratox".into())));
-}
-
-#[test]
-fn network_snapshots_are_drawn_once_a_second_at_most() {
-    let mut p = Person::chatting(80, 24);
-    p.wait(3);
-    p.app.take_changed();
-    let mut drawn = 0;
-    for n in 0..20 {
-        let mut info = network();
-        info.cells_out += n;
-        p.event(Event::Network(Box::new(info)));
-        drawn += u32::from(p.app.take_changed());
-    }
-    assert!(drawn <= 1, "{drawn}");
-    p.wait(1);
-    assert!(
-        p.app.take_changed(),
-        "the last one is drawn with the next tick"
-    );
-    p.wait(1);
-    assert!(!p.app.take_changed(), "nothing changed, nothing is drawn");
-    // the word in the header is drawn at once
-    p.event(Event::Network(Box::default()));
-    assert!(p.app.take_changed());
-    assert!(p.screen(Theme::MONO).contains("offline"));
 }
 
 #[test]
@@ -493,70 +542,4 @@ fn a_message_shown_no_longer_waits_for_the_disk() {
         "hello",
     ))));
     assert_eq!(p.app.waiting(), before);
-}
-
-#[test]
-fn no_key_is_claimed_for_a_message_that_has_not_left() {
-    let mut p = Person::chatting(80, 24);
-    p.press_action(Action::SelectUp);
-    p.press_action(Action::SelectUp);
-    p.press(plain(Key::Enter));
-    let screen = sentences(&p.screen(Theme::MONO));
-    assert!(screen.contains("None yet: it has not left"), "{screen}");
-    assert!(!screen.contains("already erased"), "{screen}");
-}
-
-#[test]
-fn a_long_notice_is_read_to_its_end() {
-    let notice = "The disk is full, so nothing that arrives can be acknowledged: make room on it, and everything that waits comes again.";
-    for (width, height) in [(120, 36), (80, 24)] {
-        let mut p = Person::chatting(width, height);
-        p.event(Event::Chat(ChatEvent::Notice(notice.into())));
-        assert!(sentences(&p.screen(Theme::MONO)).contains(notice));
-    }
-}
-
-#[test]
-fn a_notice_stands_over_boxes_and_screens_too() {
-    for (width, height) in [(120, 36), (80, 24), (48, 20)] {
-        for key in [2, 4, 5, 6, 7] {
-            let mut p = Person::chatting(width, height);
-            p.press(plain(Key::F(key)));
-            p.event(Event::Chat(ChatEvent::Notice("The disk is full.".into())));
-            assert!(
-                p.screen(Theme::MONO).contains("The disk is full."),
-                "F{key}"
-            );
-        }
-    }
-}
-
-#[test]
-fn a_node_without_links_sends_nothing_and_not_less() {
-    for (width, height) in [(120, 36), (80, 24)] {
-        let mut p = Person::chatting(width, height);
-        let mut info = network();
-        info.links.clear();
-        info.rate = -0.0;
-        p.event(Event::Network(Box::new(info)));
-        p.wait(2);
-        assert!(!p.screen(Theme::MONO).contains("-0"));
-        p.press(plain(Key::F(4)));
-        assert!(!p.screen(Theme::MONO).contains("-0"));
-    }
-}
-
-#[test]
-fn entry_nodes_are_shown_as_unknown_and_their_lack_is_told() {
-    let mut p = Person::chatting(120, 36);
-    p.press(plain(Key::F(4)));
-    let screen = p.screen(Theme::MONO);
-    assert_eq!(screen.matches(" unknown ").count(), 2, "{screen}");
-    assert!(screen.contains("not cross-checked in this version"));
-    p.event(Event::Entries(Vec::new()));
-    assert!(p.screen(Theme::MONO).contains("--entry TICKET"));
-    let mut p = Person::open(80, 24);
-    p.event(Event::Entries(Vec::new()));
-    p.event(Event::Network(Box::default()));
-    assert!(sentences(&p.screen(Theme::MONO)).contains("start paratox with --entry TICKET"));
 }

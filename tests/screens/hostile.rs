@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use paratox::app::Event;
-use paratox::app::keymap::{Key, plain};
+use paratox::app::keymap::{Action, Key, alt, ctrl, plain};
+use paratox::app::{Command, Event};
 use paratox::crypto::secrecy::Secrecy;
 use paratox::messenger::view::{ChatEvent, ContactState, Delivery};
 use paratox::tui::terminal::{LineMode, Screen};
 use paratox::tui::theme::Theme;
 
-use crate::scene::{Person, contact, message, rows};
+use crate::scene::{Person, account, boris, contact, message, rows};
 
 #[derive(Clone, Default)]
 struct Tape(Rc<RefCell<Vec<u8>>>);
@@ -33,6 +33,43 @@ impl LineMode for NoMode {
         Ok(())
     }
 }
+
+/// Every screen that shows something of other people, one after the other.
+const VISITS: [fn(&mut Person); 10] = [
+    |_| {},
+    |p| p.press(plain(Key::F(3))), // details of the attack
+    |p| p.press(plain(Key::F(6))), // the stranger's name and words
+    |p| p.press(plain(Key::F(2))), // the contact's name
+    |p| {
+        p.type_letters(&account(30).to_string());
+        p.press(alt(Key::Char('r'))); // it is in the question and in the field
+    },
+    |p| {
+        p.press(plain(Key::Esc));
+        p.press(plain(Key::F(2)));
+        p.type_letters(&account(30).to_string());
+        p.press(alt(Key::Char('d')));
+    },
+    |p| {
+        p.press(plain(Key::Esc));
+        p.press(plain(Key::F(7)));
+        p.event(Event::Paste(account(30).to_string())); // known under this name
+    },
+    |p| {
+        p.press(ctrl(Key::Char('u')));
+        p.event(Event::Paste(account(31).to_string())); // asks under this name
+    },
+    |p| {
+        p.press(plain(Key::Esc));
+        p.press(ctrl(Key::Char('g'))); // the reason of a question
+    },
+    |p| {
+        p.press(plain(Key::Esc));
+        let of_30 = p.app.listed().position(|c| c.id == account(30));
+        let place = 1 + of_30.expect("listed") as u8;
+        p.press_action(Action::Switch(place)); // the name as heading, and where to write to
+    },
+];
 
 const ATTACKS: [&str; 12] = [
     "\u{1b}[2J\u{1b}[H gone",
@@ -76,10 +113,13 @@ fn the_bytes_written_hold_only_our_own_sequences() {
                 id: crate::scene::account(1),
                 name: (*attack).to_owned(),
             });
-            for key in [None, Some(Key::F(3)), Some(Key::F(6)), Some(Key::F(2))] {
-                if let Some(key) = key {
-                    p.press(plain(key));
-                }
+            p.event(Event::Chat(ChatEvent::Question {
+                number: 100,
+                contact: boris(),
+                reason: (*attack).to_owned(),
+            }));
+            for visit in VISITS {
+                visit(&mut p);
                 let picture = p.picture(Theme::COLOUR);
                 let shown = rows(&picture);
                 let text: String = shown.concat();
@@ -94,13 +134,13 @@ fn the_bytes_written_hold_only_our_own_sequences() {
                     '\u{2028}',
                     '\u{FFF9}'
                 ]));
-                screen.show(picture).expect("a tape takes everything");
+                screen.show(picture, None).expect("a tape takes everything");
                 // a terminal that obeys what was written shows exactly what was drawn
                 let mut terminal = vt100::Parser::new(size(height), size(width), 0);
                 let fresh = Tape::default();
                 let mut alone = Screen::new(fresh.clone(), NoMode);
                 alone
-                    .show(p.picture(Theme::COLOUR))
+                    .show(p.picture(Theme::COLOUR), None)
                     .expect("a tape takes everything");
                 terminal.process(&fresh.0.borrow());
                 for (y, row) in terminal.screen().rows(0, width).enumerate() {
@@ -111,6 +151,54 @@ fn the_bytes_written_hold_only_our_own_sequences() {
     }
     for sequence in sequences(&tape.0.borrow()) {
         assert!(ours(&sequence), "{sequence:?}");
+    }
+}
+
+/// Titles, the clipboard and the bell do not pass through cells.
+#[test]
+fn what_leaves_beside_the_cells_is_clean_too() {
+    for attack in ATTACKS {
+        let mut p = Person::chatting(120, 36);
+        let number = 100;
+        p.event(Event::Chat(ChatEvent::Message(message(
+            number,
+            false,
+            0,
+            Secrecy::ForwardSecret,
+            Delivery::Delivered,
+            attack,
+        ))));
+        let mut named = contact(30, attack);
+        named.unread = 3;
+        p.event(Event::Chat(ChatEvent::Contact(named)));
+        p.press(alt(Key::Up));
+        assert_eq!(p.app.selected(), Some(number));
+        p.press(plain(Key::Char('c')));
+        let tape = Tape::default();
+        let mut screen = Screen::new(tape.clone(), NoMode);
+        let (mut copies, mut titles) = (0, 0);
+        for command in p.asked.drain(..) {
+            match command {
+                Command::Copy(text) => {
+                    copies += 1;
+                    assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
+                    screen.copy(&text).expect("short");
+                }
+                Command::Title(title) => {
+                    titles += 1;
+                    assert!(title.ends_with(") paratox"), "{title:?}");
+                    screen.title(&title).expect("a tape takes everything");
+                }
+                _ => {}
+            }
+        }
+        assert_eq!((copies, titles), (1, 1));
+        // one sequence for the title, one for the clipboard with its terminator
+        assert_eq!(
+            tape.0.borrow().iter().filter(|b| **b == 0x1b).count(),
+            3,
+            "{attack:?}"
+        );
     }
 }
 

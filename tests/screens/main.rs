@@ -2,12 +2,15 @@
 //! documented, and peers that cannot reach the terminal.
 
 mod behaviour;
+mod explained;
 mod golden;
 mod hostile;
 mod keys;
 mod marks;
+mod monkey;
 mod people;
 mod scene;
 mod shot;
 mod sizes;
 mod start;
+mod status;

@@ -1,7 +1,7 @@
 //! Meeting people: an AccountID that is pasted or typed, the form around it, and requests of strangers.
 
 use paratox::app::add_contact::Check;
-use paratox::app::keymap::{Key, ctrl, plain};
+use paratox::app::keymap::{Key, alt, ctrl, plain};
 use paratox::app::{Command, Event, Overlay};
 use paratox::messenger::view::{ChatEvent, ContactState};
 use paratox::tui::theme::Theme;
@@ -108,6 +108,7 @@ fn a_contact_is_added_with_name_and_words() {
     assert_eq!(
         p.asked.pop_front(),
         Some(Command::Add {
+            tag: 1,
             id: account(9),
             name: "fyodor".into(),
             text: "It is me".into()
@@ -205,7 +206,7 @@ fn what_holds_for_a_contact_can_be_read_beside_a_long_name() {
     p.press(plain(Key::F(2)));
     assert!(
         p.screen(Theme::MONO)
-            .contains("ask before sending without forward secrecy")
+            .contains("Alt+P: without forward secrecy ask (this version always waits)")
     );
 }
 
@@ -222,4 +223,145 @@ fn where_nobody_asks_no_answer_is_offered() {
         );
         assert!(!screen.contains("accept"), "{screen}");
     }
+}
+
+#[test]
+fn nothing_is_said_to_be_asked_before_it_is_on_disk_and_a_refused_form_comes_back() {
+    let mut p = Person::open(80, 24);
+    p.press(plain(Key::F(7)));
+    p.event(Event::Paste(account(9).to_string()));
+    p.press(plain(Key::Enter));
+    p.type_letters("fyodor");
+    p.press(plain(Key::Enter));
+    p.type_letters("words that took a while");
+    p.press(plain(Key::Enter));
+    p.press(plain(Key::Enter));
+    assert_eq!(p.app.notices.shown(), None);
+    let text = "the disk is full: free some space and try again".to_owned();
+    p.event(Event::CommandFailed {
+        tag: Some(1),
+        text,
+        position: None,
+    });
+    let screen = p.screen(Theme::MONO);
+    for kept in [
+        "fyodor",
+        "words that took a while",
+        "62 of 62",
+        "the disk is full",
+    ] {
+        assert!(screen.contains(kept), "{kept}: {screen}");
+    }
+    // and once more, when there is room
+    p.asked.clear();
+    p.press(plain(Key::Enter));
+    assert!(matches!(
+        p.asked.pop_front(),
+        Some(Command::Add { tag: 2, .. })
+    ));
+    p.event(Event::Saved { tag: 2 });
+    assert!(p.screen(Theme::MONO).contains("! added"));
+}
+
+#[test]
+fn whoever_is_accepted_is_open_and_one_who_is_not_accepted_is_not() {
+    let mut p = Person::chatting(80, 24);
+    p.type_letters("half a thought");
+    p.press(plain(Key::F(6)));
+    p.press(plain(Key::Char('a')));
+    assert_eq!(p.app.overlay, None, "nobody else asks");
+    assert_eq!(p.app.current, Some(boris()), "it is not done yet");
+    let maria = contact(7, "Maria");
+    p.event(Event::Chat(ChatEvent::Contact(maria)));
+    assert_eq!(p.app.current, Some(account(7)));
+    p.press(alt(Key::Char('1')));
+    assert_eq!(p.app.composer.text(), "half a thought");
+    // declined: the box closes nothing and opens nobody
+    let mut p = Person::chatting(80, 24);
+    p.press(plain(Key::F(6)));
+    p.press(plain(Key::Char('d')));
+    let mut maria = contact(7, "Maria");
+    maria.state = ContactState::Declined;
+    p.event(Event::Chat(ChatEvent::Contact(maria)));
+    assert_eq!(p.app.current, Some(boris()));
+}
+
+#[test]
+fn adding_somebody_who_asks_accepts_them() {
+    let mut p = Person::chatting(80, 24);
+    p.press(plain(Key::F(7)));
+    p.event(Event::Paste(account(7).to_string()));
+    let screen = sentences(&p.screen(Theme::MONO));
+    assert!(
+        screen.contains("Maria from the library has asked to talk to you"),
+        "{screen}"
+    );
+    for _ in 0..4 {
+        p.press(plain(Key::Enter));
+    }
+    assert_eq!(
+        p.asked.pop_front(),
+        Some(Command::Add {
+            tag: 1,
+            id: account(7),
+            name: "Maria from the library".into(),
+            text: String::new()
+        })
+    );
+}
+
+#[test]
+fn blocking_a_contact_is_asked_about_and_can_be_taken_back() {
+    let mut p = Person::chatting(80, 24);
+    p.press(plain(Key::F(2)));
+    p.press(alt(Key::Char('b')));
+    assert!(p.asked.is_empty(), "a slip of the finger blocks nobody");
+    let screen = sentences(&p.screen(Theme::MONO));
+    assert!(
+        screen.contains("Block boris?") && screen.contains("is given up"),
+        "{screen}"
+    );
+    p.press(plain(Key::Char('n')));
+    assert!(p.asked.is_empty());
+    p.press(plain(Key::F(2)));
+    p.press(alt(Key::Char('b')));
+    p.press(plain(Key::Char('y')));
+    assert_eq!(p.asked.pop_front(), Some(Command::Block(boris())));
+    let mut blocked = contact(2, "boris");
+    blocked.state = ContactState::Blocked;
+    p.event(Event::Chat(ChatEvent::Contact(blocked)));
+    p.press(plain(Key::F(2)));
+    assert!(
+        p.screen(Theme::MONO)
+            .contains("Alt+A takes this contact back")
+    );
+    p.press(alt(Key::Char('a')));
+    assert_eq!(p.asked.pop_back(), Some(Command::Accept(boris())));
+}
+
+#[test]
+fn a_request_without_a_name_has_something_to_be_called_by() {
+    let mut p = Person::chatting(80, 24);
+    let mut nameless = contact(8, "\u{200B}\u{202E}");
+    nameless.state = ContactState::Asking;
+    p.event(Event::Chat(ChatEvent::Request(nameless)));
+    let name = paratox::app::add_contact::short_id(&account(8));
+    assert!(p.screen(Theme::MONO).contains(&name));
+}
+
+#[test]
+fn what_a_request_cannot_carry_is_said_before_it_is_lost() {
+    let mut p = Person::chatting(80, 24);
+    p.press(plain(Key::F(7)));
+    p.event(Event::Paste(account(9).to_string()));
+    p.press(plain(Key::Tab));
+    p.press(plain(Key::Tab));
+    p.event(Event::Paste("x".repeat(150)));
+    assert!(p.screen(Theme::MONO).contains("150/200"));
+    p.event(Event::Paste("y".repeat(100)));
+    let screen = p.screen(Theme::MONO);
+    assert!(
+        screen.contains("200/200") && screen.contains("the rest was left out"),
+        "{screen}"
+    );
 }

@@ -329,9 +329,13 @@ impl Person {
     }
 
     pub fn picture(&mut self, theme: Theme) -> Buffer {
+        self.picture_and_cursor(theme).0
+    }
+
+    pub fn picture_and_cursor(&mut self, theme: Theme) -> (Buffer, Option<(u16, u16)>) {
         let mut buffer = Buffer::empty(Rect::new(0, 0, self.app.width, self.app.height));
-        view::draw(&self.app, &mut self.composer, theme, &mut buffer);
-        buffer
+        let cursor = view::draw(&self.app, &mut self.composer, theme, &mut buffer);
+        (buffer, cursor)
     }
 
     /// The rows of the screen as text.

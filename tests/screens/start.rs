@@ -56,6 +56,15 @@ fn a_first_start_from_the_first_key_to_start() {
         other => panic!("{other:?}"),
     }
     assert!(p.asked.is_empty());
+    // the cursor stands where the typo is
+    match &p.app.stage {
+        Stage::FirstRun(first) => assert!(
+            first.tickets.before_cursor().chars().count() < 30,
+            "{first:?}"
+        ),
+        other => panic!("{other:?}"),
+    }
+    p.press(plain(Key::End));
     p.press(ctrl(Key::Char('u')));
     p.press(plain(Key::Enter));
     p.press(plain(Key::Enter));
@@ -129,4 +138,43 @@ fn ctrl_c_says_what_it_did_before_a_profile_is_open_too() {
             assert!(p.screen(Theme::MONO).contains("Ctrl+C again quits"));
         }
     }
+}
+
+/// Cut in silence it would be another passphrase than the one that was meant.
+#[test]
+fn a_passphrase_that_is_too_long_is_not_cut_in_silence() {
+    for stage in [
+        Stage::FirstRun(FirstRun::new("", Class::Normal, 3)),
+        Stage::Unlock(Unlock::default()),
+    ] {
+        for (width, height) in [(80, 24), (48, 20)] {
+            let mut p = Person::at(stage.clone(), width, height);
+            p.event(Event::Paste("a".repeat(500)));
+            assert!(!p.screen(Theme::MONO).contains("too long"));
+            p.event(Event::Paste("b".repeat(20)));
+            let screen = sentences(&p.screen(Theme::MONO));
+            assert!(screen.contains("only its beginning was taken"), "{screen}");
+        }
+    }
+}
+
+#[test]
+fn the_place_of_a_typo_in_a_ticket_is_said_once() {
+    let good = paratox::crypto::keys::EntryKey::from_bytes(&[3; 32])
+        .expect("small numbers are keys")
+        .id()
+        .to_string();
+    let mut typo: Vec<char> = good.chars().collect();
+    typo[20] = if typo[20] == 'q' { 'p' } else { 'q' };
+    let typo: String = typo.into_iter().collect();
+    let mut first = FirstRun::new("anna", Class::Normal, 0);
+    first.insert("no one said this before");
+    first.again.set("no one said this before");
+    first.stop = Stop::Tickets;
+    first.insert(&format!("{good}@192.0.2.1:4000 {typo}@192.0.2.2:4000"));
+    first.stop = Stop::Start;
+    assert_eq!(first.confirm(), None);
+    let problem = first.problem.clone().expect("refused");
+    assert_eq!(problem, "ticket 2: there is a typo at character 21");
+    assert!(first.tickets.before_cursor().ends_with(&typo[..20]));
 }

@@ -3,7 +3,9 @@
 use super::super::pen::Pen;
 use super::super::theme::Role;
 use super::{box_hints, input};
-use crate::app::add_contact::{AddContact, Check, GROUP, ID_BYTES, ID_CHARACTERS, Stop};
+use crate::app::add_contact::{
+    AddContact, Check, GROUP, ID_BYTES, ID_CHARACTERS, REQUEST_MAX, Stop,
+};
 use crate::app::keymap::Context;
 use crate::app::layout::{BOX_MAX, centred};
 use crate::app::wrap::wrap;
@@ -57,11 +59,19 @@ pub fn draw(add: &AddContact, pen: &mut Pen<'_>) {
                 title,
                 if active { Role::Heading } else { Role::Text },
             );
+            // the request carries little: what is left is shown when it gets scarce
+            let bytes = field.text().len();
+            let counter = if stop == Stop::Message && 4 * bytes >= 3 * REQUEST_MAX {
+                format!(" {bytes}/{REQUEST_MAX}")
+            } else {
+                String::new()
+            };
+            pen.line_right(inner.x, y, columns, &[(&counter, Role::Muted)]);
             input(
                 pen,
                 inner.x + u16::try_from(label).unwrap_or(0),
                 y,
-                columns.saturating_sub(label),
+                columns.saturating_sub(label + counter.len()),
                 field,
                 false,
                 active,
@@ -73,7 +83,7 @@ pub fn draw(add: &AddContact, pen: &mut Pen<'_>) {
         y += 1;
     }
     if y < last {
-        let ready = matches!(add.check, Check::Good(_));
+        let ready = matches!(add.check, Check::Good(_) | Check::Asking(..));
         let role = match (add.stop == Stop::Add, ready) {
             (true, _) => Role::Selection,
             (false, true) => Role::Heading,
@@ -134,7 +144,9 @@ fn id_rows(add: &AddContact, pen: &mut Pen<'_>, x: u16, y: u16, columns: usize, 
             pen.text(x + column(i), y, 1, &letter.to_string(), role);
         }
         if active && cursor / in_row == row {
-            pen.select_row(x + column(cursor % in_row), y, 1);
+            let at = x + column(cursor % in_row);
+            pen.select_row(at, y, 1);
+            pen.cursor = Some((at, y));
         }
         let count_word = if count >= ID_BYTES {
             format!("{count} or more")
@@ -170,7 +182,7 @@ fn id_rows(add: &AddContact, pen: &mut Pen<'_>, x: u16, y: u16, columns: usize, 
 
 fn counter_role(add: &AddContact, count: usize) -> Role {
     match add.check {
-        Check::Good(_) => Role::Good,
+        Check::Good(_) | Check::Asking(..) => Role::Good,
         _ if count > ID_CHARACTERS => Role::Warn,
         _ => Role::Muted,
     }
@@ -202,6 +214,13 @@ fn verdict(add: &AddContact, pen: &Pen<'_>, columns: usize) -> Vec<(String, Role
             Role::Warn,
         ),
         Check::Good(_) => lines(format!("{} A valid AccountID.", s.right), Role::Good),
+        Check::Asking(_, name) => lines(
+            format!(
+                "{} {name} has asked to talk to you: to add is to accept.",
+                s.right
+            ),
+            Role::Good,
+        ),
         Check::Bad { reason, position } => {
             let mut out = lines(
                 format!("{} Not a valid AccountID: {reason}", s.wrong),

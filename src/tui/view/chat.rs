@@ -46,7 +46,7 @@ pub fn draw(app: &App, composer: &mut ComposerBox, pen: &mut Pen<'_>) {
         input.width.saturating_sub(4),
         input.height,
     );
-    composer.draw(rect, pen.buf);
+    pen.cursor = composer.draw(rect, pen.buf);
     if pen.theme.ascii_only {
         ascii_only(pen, rect);
     }
@@ -67,7 +67,7 @@ fn ascii_only(pen: &mut Pen<'_>, rect: Rect) {
 
 fn header(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
     let columns = usize::from(l.header.width);
-    let network = app.network_word();
+    let network = app.network_state().word();
     let role = if app.network.online {
         Role::Good
     } else {
@@ -158,12 +158,17 @@ fn frame(l: &MainLayout, contacts: Area, pen: &mut Pen<'_>) {
 
 /// What a contact's row says at its end.
 fn contact_note(contact: &ContactView, breadth: Breadth) -> (String, Role) {
+    let wide = breadth == Breadth::Wide;
     match (contact.state, contact.unread) {
         (ContactState::Asked, _) => ("asked".into(), Role::Muted),
-        (_, n) if n > 0 && breadth == Breadth::Wide => (format!("{n} new"), Role::Accent),
+        (_, n) if n > 0 && wide => (format!("{n} new"), Role::Accent),
         (_, n) if n > 0 => (n.to_string(), Role::Accent),
-        _ if !contact.session && breadth == Breadth::Wide => ("no session".into(), Role::Muted),
-        _ if !contact.reachable => ("away".into(), Role::Muted),
+        _ if contact.queued > 0 && !contact.reachable => {
+            (format!("{} waiting", contact.queued), Role::Muted)
+        }
+        _ if !contact.session && wide => ("no session".into(), Role::Muted),
+        _ if !contact.session => ("not yet".into(), Role::Muted),
+        // no way open means nothing while nothing waits: a way is made when it is needed
         _ => (String::new(), Role::Muted),
     }
 }
@@ -291,27 +296,18 @@ fn contact_line(app: &App, area: Area, breadth: Breadth, pen: &mut Pen<'_>) {
         );
         return;
     };
-    let session = if contact.session {
-        "session ready"
-    } else {
-        "no session yet"
-    };
-    let way = if contact.reachable {
-        "way open"
-    } else {
-        "no way open now"
-    };
+    let standing = words::standing(contact, app.network_state());
     let right = if breadth == Breadth::Wide {
-        format!("{session}, {way}")
+        standing.long
     } else {
-        session.to_owned()
+        standing.short
     };
     pen.ends(
         area.x + 1,
         area.y,
         columns,
         &[(&contact.name, Role::Heading)],
-        &[(&right, Role::Muted)],
+        &[(right, Role::Muted)],
     );
 }
 
@@ -366,10 +362,15 @@ fn promise(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
         ),
         None => (String::new(), Role::Warn),
     };
-    let text = if l.breadth == Breadth::Wide {
-        promise.text.as_str()
-    } else {
-        words::promise_short(contact)
+    let text = match l.breadth {
+        Breadth::Wide => promise.text.to_owned(),
+        Breadth::Middle => promise.short.to_owned(),
+        Breadth::Narrow => words::promise_and_standing(contact, app.network_state()),
+    };
+    // a promise is no warning: its symbol has the weight of the mark it speaks of, the words are plain
+    let words_role = match promise.level {
+        Some(_) => Role::Text,
+        None => Role::Warn,
     };
     let name = crate::app::wrap::cut(
         &contact.name,
@@ -381,7 +382,7 @@ fn promise(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
         x,
         y,
         columns,
-        &[(&to, Role::Text), (&symbol, role), (text, role)],
+        &[(&to, Role::Text), (&symbol, role), (&text, words_role)],
         &right,
     );
 }
@@ -405,7 +406,10 @@ fn hints(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
     }
     let key = |context, action, word| format!("{} {word}", key_of(context, action));
     let (left, right) = if app.selected().is_some() {
-        (hint_text(&[Context::Selected], columns), String::new())
+        (
+            hint_text(&[Context::Selected], columns.saturating_sub(1)),
+            String::new(),
+        )
     } else if l.breadth == Breadth::Narrow {
         let left = [
             key(Context::Main, Action::Send, "send"),

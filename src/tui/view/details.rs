@@ -2,11 +2,11 @@
 
 use super::super::pen::Pen;
 use super::super::theme::Role;
-use super::{box_hints, paragraph, scrolled};
+use super::{paragraph, scrolled};
 use crate::app::keymap::Context;
 use crate::app::layout::{BOX_MAX, centred};
-use crate::app::wrap::cut;
-use crate::app::{App, clock, words};
+use crate::app::wrap::{cut, wrap};
+use crate::app::{App, clock, explain, words};
 
 /// Columns of a name inside the sentences: they name it several times.
 const NAME_COLUMNS: usize = 24;
@@ -30,21 +30,22 @@ pub fn draw(app: &App, number: u64, scroll: usize, pen: &mut Pen<'_>) {
     } else {
         role
     };
+    let quoted = message.text.replace('\n', " ");
+    let quoted = cut(&quoted, columns.saturating_sub(9), pen.theme.symbols().more);
     let mut lines = vec![vec![
-        ("Secrecy  ".to_owned(), Role::Muted),
-        (
-            format!("{symbol} {}", words::secrecy(message.secrecy)),
-            role,
-        ),
+        ("Text     ".to_owned(), Role::Muted),
+        (quoted, Role::Text),
     ]];
-    lines.extend(paragraph(
-        words::secrecy_headline(message.secrecy),
-        columns,
-        "         ",
-        Role::Heading,
-    ));
-    for section in words::explain(message, contact, &app.zone) {
-        let delivery = section.title == "Delivery";
+    let headline = format!("{symbol} {}", words::secrecy_headline(message.secrecy));
+    for (i, line) in wrap(&headline, columns.saturating_sub(9))
+        .into_iter()
+        .enumerate()
+    {
+        let label = if i == 0 { "Secrecy  " } else { "         " };
+        lines.push(vec![(label.to_owned(), Role::Muted), (line, role)]);
+    }
+    for section in explain::explain(message, contact, &app.zone) {
+        let delivery = section.title == explain::DELIVERY;
         lines.push(Vec::new());
         if delivery && message.mine {
             let state = message.delivery;
@@ -81,6 +82,5 @@ pub fn draw(app: &App, number: u64, scroll: usize, pen: &mut Pen<'_>) {
         format!("{contact} to you")
     };
     let inner = pen.frame(area, &format!("Message details  {time}  {way}"));
-    box_hints(pen, inner, Context::Details);
-    scrolled(pen, inner, &lines, scroll);
+    scrolled(pen, inner, &lines, scroll, Context::Details);
 }

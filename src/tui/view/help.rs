@@ -2,12 +2,12 @@
 
 use super::super::pen::Pen;
 use super::super::theme::Role;
-use super::{box_hints, input, paragraph, scrolled};
+use super::{input, paragraph, scrolled};
 use crate::app::field::Field;
-use crate::app::keymap::{Context, help_lines};
+use crate::app::keymap::{Action, Context, HelpLine, help_lines, key_of};
 use crate::app::layout::{Area, BOX_MAX, centred};
 use crate::app::words;
-use crate::app::wrap::{fit, width};
+use crate::app::wrap::{fit, width, wrap};
 use crate::crypto::secrecy::Secrecy;
 use crate::messenger::view::Delivery;
 
@@ -37,17 +37,21 @@ pub fn draw(filter: &Field, scroll: usize, pen: &mut Pen<'_>) {
         true,
     );
     let lines = lines(filter.text(), columns, pen);
-    box_hints(pen, inner, Context::Help);
     let body = Area::new(inner.x, inner.y + 1, inner.width, inner.height - 1);
     if lines.is_empty() {
         pen.text(body.x, body.y, columns, "nothing of that name", Role::Muted);
     }
-    scrolled(pen, body, &lines, scroll);
+    scrolled(pen, body, &lines, scroll, Context::Help);
 }
 
 fn lines(filter: &str, columns: usize, pen: &Pen<'_>) -> Vec<Line> {
     let wanted = filter.trim().to_lowercase();
-    let mut out = Vec::new();
+    let narrow = columns < 60;
+    let mut out = if wanted.is_empty() {
+        overview(columns)
+    } else {
+        Vec::new()
+    };
     let mut section = |title: &str, entries: Vec<(String, Vec<Line>)>| {
         let whole = title.to_lowercase().contains(&wanted);
         let kept: Vec<Vec<Line>> = entries
@@ -71,18 +75,8 @@ fn lines(filter: &str, columns: usize, pen: &Pen<'_>) -> Vec<Line> {
             .iter()
             .filter(|line| line.context == context)
             .map(|line| {
-                let left = fit(&line.keys, 18, pen.theme.symbols().more);
                 let text = format!("{} {}", line.keys, line.help);
-                let mut rows = paragraph(line.help, columns.saturating_sub(21), "", Role::Text);
-                for (i, row) in rows.iter_mut().enumerate() {
-                    let lead = if i == 0 {
-                        format!("  {left} ")
-                    } else {
-                        " ".repeat(21)
-                    };
-                    row.insert(0, (lead, Role::Accent));
-                }
-                (text, rows)
+                (text, key_rows(line, columns, if narrow { 13 } else { 18 }))
             })
             .collect();
         section(context.title(), entries);
@@ -100,9 +94,79 @@ fn lines(filter: &str, columns: usize, pen: &Pen<'_>) -> Vec<Line> {
     out
 }
 
+/// The keys used most, side by side, with the first key each has in the table.
+const MOST: [[(Context, Action, &str); 2]; 8] = {
+    use Action as A;
+    use Context as C;
+    [
+        [
+            (C::Main, A::Send, "send"),
+            (C::Anywhere, A::Help, "this help"),
+        ],
+        [
+            (C::Main, A::NewLine, "new line"),
+            (C::Anywhere, A::Contacts, "contacts"),
+        ],
+        [
+            (C::Main, A::PageUp, "scroll up"),
+            (C::Anywhere, A::Details, "details"),
+        ],
+        [
+            (C::Main, A::Newest, "newest"),
+            (C::Anywhere, A::Network, "network"),
+        ],
+        [
+            (C::Main, A::SelectUp, "select"),
+            (C::Anywhere, A::MyId, "my id"),
+        ],
+        [
+            (C::Main, A::NextUnread, "next unread"),
+            (C::Anywhere, A::Requests, "requests"),
+        ],
+        [
+            (C::Main, A::Switch(1), "contacts 1-9"),
+            (C::Anywhere, A::AddContact, "add"),
+        ],
+        [
+            (C::Anywhere, A::Back, "back, close"),
+            (C::Program, A::Quit, "quit"),
+        ],
+    ]
+};
+
+fn overview(columns: usize) -> Vec<Line> {
+    let mut out = vec![vec![("Keys used most".to_owned(), Role::Heading)]];
+    let left = if columns < 60 { 13 } else { 28 };
+    out.extend(MOST.iter().map(|pair| {
+        let mut line = vec![("  ".to_owned(), Role::Text)];
+        for ((context, action, word), (key, room)) in pair.iter().zip([(10, left), (7, 10)]) {
+            line.push((fit(&key_of(*context, *action), key, ""), Role::Accent));
+            line.push((fit(word, room, ""), Role::Text));
+        }
+        line
+    }));
+    out
+}
+
+/// All keys of an action in a column of their own, as many rows as they need, and what it does beside them.
+fn key_rows(line: &HelpLine, columns: usize, keys: usize) -> Vec<Line> {
+    let left = wrap(&line.keys, keys);
+    let right = wrap(line.help, columns.saturating_sub(keys + 3));
+    (0..left.len().max(right.len()))
+        .map(|i| {
+            let key = left.get(i).map_or("", String::as_str);
+            let help = right.get(i).cloned().unwrap_or_default();
+            vec![
+                (format!("  {} ", fit(key, keys, "")), Role::Accent),
+                (help, Role::Text),
+            ]
+        })
+        .collect()
+}
+
 fn entry(columns: usize, mark: String, role: Role, help: &str) -> (String, Vec<Line>) {
     let text = format!("{mark} {help}");
-    let left = 22.max(width(&mark) + 3);
+    let left = if columns < 60 { 16 } else { 22 }.max(width(&mark) + 3);
     let fill = " ".repeat(left - 2 - width(&mark));
     let mut rows = paragraph(help, columns.saturating_sub(left), "", Role::Text);
     for (i, row) in rows.iter_mut().enumerate() {
@@ -135,17 +199,17 @@ fn secrecy_lines(columns: usize, pen: &Pen<'_>) -> Vec<(String, Vec<Line>)> {
         line(
             Secrecy::OnceOpened,
             words::secrecy(Secrecy::OnceOpened),
-            "becomes forward secret when the other device opens it",
+            "forward secret when the other device opens it",
         ),
         line(
             Secrecy::EpochPrekey { erase_day: 0 },
             "erase due D".into(),
-            "forward secret once the other device has erased its key, on day D or later",
+            "not sent yet; forward secret when a key is erased",
         ),
         line(
             Secrecy::Sealed,
             words::secrecy(Secrecy::Sealed),
-            "NO forward secrecy, for ever: sealed to the account key",
+            "not sent yet; NO forward secrecy, for ever",
         ),
     ]
 }

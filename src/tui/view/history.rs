@@ -5,9 +5,10 @@ use super::super::theme::Role;
 use crate::app::conversation::Row;
 use crate::app::keymap::{Action, Context, key_of};
 use crate::app::layout::{Area, Breadth, MainLayout};
-use crate::app::wrap::{fit, width};
+use crate::app::words::Network;
+use crate::app::wrap::{fit, width, wrap};
 use crate::app::{App, Columns, clock, words};
-use crate::messenger::view::MessageView;
+use crate::messenger::view::{ContactState, MessageView};
 
 pub fn draw(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
     let area = l.history;
@@ -92,18 +93,7 @@ pub fn draw(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
         }
     }
     if conversation.messages().is_empty() {
-        let words = if conversation.loaded {
-            "no messages yet"
-        } else {
-            "loading"
-        };
-        pen.text(
-            area.x + 1,
-            area.y,
-            usize::from(area.width).saturating_sub(1),
-            words,
-            Role::Muted,
-        );
+        empty(app, conversation.loaded, area, pen);
     }
     if !conversation.at_newest() && area.height > 0 {
         let words = match conversation.below {
@@ -125,6 +115,38 @@ pub fn draw(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
         );
     }
 }
+
+/// A conversation without messages says why nothing is there, and what it waits for.
+fn empty(app: &App, loaded: bool, area: Area, pen: &mut Pen<'_>) {
+    let mut sentences = Vec::new();
+    if app.throw_away {
+        sentences.push(DEMO.to_owned());
+    }
+    match app.current_contact() {
+        Some(contact) => {
+            let standing = words::standing(contact, app.network_state()).long;
+            sentences.push(format!("Now: {standing}."));
+            if contact.state == ContactState::Accepted && !contact.session {
+                sentences.push("What you write meanwhile is kept and sent by itself.".to_owned());
+            }
+        }
+        None if loaded => sentences.push("No messages yet.".to_owned()),
+        None => sentences.push("Loading.".to_owned()),
+    }
+    let room = usize::from(area.width)
+        .saturating_sub(3)
+        .min(usize::from(crate::app::layout::BODY_MAX));
+    let lines = sentences
+        .iter()
+        .flat_map(|sentence| wrap(sentence, room).into_iter().chain([String::new()]));
+    for (y, line) in (area.y + 1..area.y + area.height).zip(lines) {
+        pen.text(area.x + 2, y, room, &line, Role::Text);
+    }
+}
+
+/// What somebody sees who has just started the demo.
+const DEMO: &str = "This is the demo: a whole network of nodes inside this program, on sockets of this computer. Echo repeats what you write. \
+                    Watcher tells what somebody sees who watches your socket. Nothing is kept when you quit.";
 
 /// Columns of rules in the history pane: as wide as text gets.
 fn pane_text(area: Area) -> u16 {
@@ -162,7 +184,11 @@ fn marks(
         app.contact(&message.contact)
             .map_or("?", |c| c.name.as_str())
     };
-    let time = format!(" {} ", clock::minute(message.time, &app.zone));
+    let time = if message.damaged {
+        " --:-- ".to_owned()
+    } else {
+        format!(" {} ", clock::minute(message.time, &app.zone))
+    };
     let name = format!("{} ", fit(name, columns.name, more));
     let secrecy = format!(
         "{} {}",
@@ -171,6 +197,7 @@ fn marks(
     );
     let fill = " ".repeat((columns.secrecy + 1).saturating_sub(width(&secrecy)));
     let delivery = match (message.mine, delivery_word) {
+        _ if message.damaged => String::new(),
         (false, _) => String::new(),
         (true, true) => format!(
             "{} {}",
@@ -195,33 +222,52 @@ fn marks(
 }
 
 fn welcome(app: &App, area: Area, pen: &mut Pen<'_>) {
-    let key = |action, word: &str| format!("{:<4}{word}", key_of(Context::Anywhere, action));
-    let lines = [
-        "No conversation is open.".to_owned(),
+    let key = |context, action, word: &str| format!("{:<7}{word}", key_of(context, action));
+    let mut lines = vec!["No conversation is open.".to_owned(), String::new()];
+    let any = Context::Anywhere;
+    match app.requests().len() {
+        0 => {}
+        1 => lines.push(key(any, Action::Requests, "somebody asks to talk to you")),
+        n => lines.push(key(
+            any,
+            Action::Requests,
+            &format!("{n} people ask to talk to you"),
+        )),
+    }
+    match app.unread() {
+        0 => {}
+        1 => lines.push(key(Context::Main, Action::NextUnread, "a new message")),
+        n => lines.push(key(
+            Context::Main,
+            Action::NextUnread,
+            &format!("{n} new messages"),
+        )),
+    }
+    lines.extend([
+        key(
+            any,
+            Action::AddContact,
+            "add a contact by pasting an AccountID",
+        ),
+        key(any, Action::MyId, "show my AccountID, to give to others"),
+        key(any, Action::Contacts, "open a contact"),
+        key(any, Action::Help, "help"),
         String::new(),
-        key(Action::AddContact, "add a contact by pasting an AccountID"),
-        key(Action::MyId, "show my AccountID, to give to others"),
-        key(Action::Contacts, "open a contact"),
-        key(Action::Help, "help"),
-    ];
-    let offline =
-        "There is no network now. History, contacts and writing work; messages wait on this disk.";
-    let alone = "No entry node is known, so there will be no network: quit and start paratox with --entry TICKET.";
-    let joining = "Joining the network: what you write waits until it is there.";
-    let state = if app.network.online {
-        ""
-    } else if !app.network.links.is_empty() {
-        joining
-    } else if app.entries.as_ref().is_some_and(Vec::is_empty) {
-        alone
-    } else {
-        offline
+    ]);
+    let alone = app.entries.as_ref().is_some_and(Vec::is_empty);
+    let state = match app.network_state() {
+        Network::Online => "",
+        Network::Joining => "Joining the network: what you write waits until it is there.",
+        Network::Starting => "The own node is starting.",
+        Network::Offline if alone => {
+            "No entry node is known, so there will be no network: quit and start paratox with --entry TICKET."
+        }
+        Network::Offline => {
+            "There is no network now. History, contacts and writing work; messages wait on this disk."
+        }
     };
     let room = usize::from(area.width).saturating_sub(3);
-    let all = lines
-        .into_iter()
-        .chain(std::iter::once(String::new()))
-        .chain(crate::app::wrap::wrap(state, room));
+    let all = lines.into_iter().chain(wrap(state, room));
     for (y, line) in (area.y + 1..area.y + area.height).zip(all) {
         pen.text(area.x + 2, y, room, &line, Role::Text);
     }

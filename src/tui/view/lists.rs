@@ -7,21 +7,9 @@ use crate::app::field::Field;
 use crate::app::keymap::{Action, Context, key_of};
 use crate::app::layout::{Area, BOX_MAX, centred};
 use crate::app::wrap::{cut, wrap};
-use crate::app::{App, add_contact, words};
+use crate::app::{App, Deed, add_contact, words};
 use crate::crypto::id::AccountId;
-use crate::messenger::view::{ContactState, ContactView};
-
-fn state_word(contact: &ContactView) -> &'static str {
-    match contact.state {
-        ContactState::Asked => "asked, no answer yet",
-        ContactState::Asking => "asks",
-        ContactState::Declined => "declined",
-        ContactState::Blocked => "blocked",
-        ContactState::Accepted if !contact.session => "no session yet",
-        ContactState::Accepted if !contact.reachable => "no way open now",
-        ContactState::Accepted => "way open",
-    }
-}
+use crate::messenger::view::ContactState;
 
 pub fn contacts(app: &App, filter: &Field, cursor: usize, pen: &mut Pen<'_>) {
     let whole = pen.area();
@@ -61,9 +49,9 @@ pub fn contacts(app: &App, filter: &Field, cursor: usize, pen: &mut Pen<'_>) {
             right.push_str(&format!("{} new  ", contact.unread));
         }
         if contact.queued > 0 {
-            right.push_str(&format!("{} queued  ", contact.queued));
+            right.push_str(&format!("{} waiting  ", contact.queued));
         }
-        right.push_str(state_word(contact));
+        right.push_str(words::standing(contact, app.network_state()).short);
         pen.ends(
             inner.x,
             y,
@@ -84,14 +72,15 @@ pub fn contacts(app: &App, filter: &Field, cursor: usize, pen: &mut Pen<'_>) {
         pen.text(inner.x, inner.y + 2, columns, words, Role::Muted);
     }
     if let Some(contact) = found.get(cursor) {
-        let policy = words::policy(contact.policy);
-        // the marked row names the contact too
-        let room = columns.saturating_sub(policy.len() + 2);
-        let line = if room < 6 {
-            policy.to_owned()
-        } else {
-            let name = cut(&contact.name, room, pen.theme.symbols().more);
-            format!("{name}: {policy}")
+        let line = match contact.state {
+            ContactState::Blocked | ContactState::Declined => format!(
+                "{} takes this contact back",
+                key_of(Context::Contacts, Action::Accept)
+            ),
+            _ => {
+                let policy = words::policy(contact.policy, columns < 60);
+                format!("{}: {policy}", key_of(Context::Contacts, Action::Policy))
+            }
         };
         pen.text(
             inner.x,
@@ -111,7 +100,7 @@ pub fn requests(app: &App, cursor: usize, pen: &mut Pen<'_>) {
         whole.width,
         whole.height.saturating_sub(2).max(3),
         BOX_MAX,
-        20,
+        if requests.is_empty() { 8 } else { 20 },
     );
     let inner = pen.frame(area, &format!("Requests ({})", requests.len()));
     let columns = usize::from(inner.width);
@@ -251,16 +240,31 @@ pub fn rename(app: &App, id: &AccountId, name: &Field, pen: &mut Pen<'_>) {
     );
 }
 
-pub fn remove(app: &App, id: &AccountId, pen: &mut Pen<'_>) {
+pub fn sure(app: &App, id: &AccountId, deed: Deed, pen: &mut Pen<'_>) {
     let name = app.contact(id).map_or("this contact", |c| c.name.as_str());
-    let mut lines = wrapped(pen, &format!("Remove {name}?"), Role::Heading);
-    lines.extend(wrapped(
-        pen,
-        &format!("All messages with {name} on this computer, the session and what waits to be sent go with it. {name} is told nothing and keeps \
-                  the own copies."),
-        Role::Text,
-    ));
-    small(pen, "Remove a contact", &lines, Context::Remove);
+    let name = &cut(name, 30, pen.theme.symbols().more);
+    let (title, question, what) = match deed {
+        Deed::Remove => (
+            "Remove a contact",
+            format!("Remove {name}?"),
+            format!(
+                "All messages with {name} on this computer, the session and what waits to be sent go with it. {name} is told nothing and \
+                 keeps the own copies."
+            ),
+        ),
+        Deed::Block => (
+            "Block a contact",
+            format!("Block {name}?"),
+            format!(
+                "Nothing of theirs is taken any more, and what waits to be sent is given up. The messages here stay. {name} is told nothing. \
+                 {} in the contacts takes them back.",
+                key_of(Context::Contacts, Action::Accept)
+            ),
+        ),
+    };
+    let mut lines = wrapped(pen, &question, Role::Heading);
+    lines.extend(wrapped(pen, &what, Role::Text));
+    small(pen, title, &lines, Context::Sure);
 }
 
 pub fn question(app: &App, pen: &mut Pen<'_>) {
@@ -292,16 +296,20 @@ pub fn question(app: &App, pen: &mut Pen<'_>) {
     );
 }
 
-pub fn quit(waiting: usize, pen: &mut Pen<'_>) {
+pub fn quit(app: &App, waiting: usize, pen: &mut Pen<'_>) {
     let what = if waiting == 1 {
-        "1 message waits".to_owned()
+        "1 message waits: it is not delivered yet.".to_owned()
     } else {
-        format!("{waiting} messages wait")
+        format!("{waiting} messages wait: they are not delivered yet.")
     };
-    let mut lines = wrapped(pen, &format!("{what} to be sent."), Role::Heading);
+    let mut lines = wrapped(pen, &what, Role::Heading);
     lines.extend(wrapped(
         pen,
-        "Messages leave only while paratox runs. They stay saved and are tried again after the next start.",
+        if app.throw_away {
+            "Messages leave only while paratox runs. This is the demo: it keeps nothing, they are gone with it."
+        } else {
+            "Messages leave only while paratox runs. They stay saved and are tried again after the next start."
+        },
         Role::Text,
     ));
     small(pen, "Quit?", &lines, Context::Quit);

@@ -16,17 +16,27 @@ use super::composer::ComposerBox;
 use super::pen::{Pen, Piece};
 use super::theme::{Role, Theme};
 use crate::app::layout::{self, Area, Breadth};
-use crate::app::wrap::wrap;
+use crate::app::wrap::{width, wrap};
 use crate::app::{App, Overlay, Stage, keymap};
 
-/// Draws the whole screen into `buf`. Only the composer's box carries something beside `App`: which of its rows were in sight last time.
-pub fn draw(app: &App, composer: &mut ComposerBox, theme: Theme, buf: &mut Buffer) {
-    let mut pen = Pen { buf, theme };
+/// Draws the whole screen into `buf` and says where the next letter goes, if somewhere. Only the composer's box carries something beside
+/// `App`: which of its rows were in sight last time.
+pub fn draw(
+    app: &App,
+    composer: &mut ComposerBox,
+    theme: Theme,
+    buf: &mut Buffer,
+) -> Option<(u16, u16)> {
+    let mut pen = Pen {
+        buf,
+        theme,
+        cursor: None,
+    };
     let whole = pen.area();
     pen.clear(whole);
     if layout::too_small(whole.width, whole.height) {
         too_small(&mut pen, whole);
-        return;
+        return None;
     }
     match &app.stage {
         Stage::FirstRun(first) => first_run::draw(app, first, &mut pen),
@@ -41,14 +51,16 @@ pub fn draw(app: &App, composer: &mut ComposerBox, theme: Theme, buf: &mut Buffe
                     } else {
                         pen.dim();
                     }
+                    pen.cursor = None;
                     boxed(app, overlay, &mut pen);
                 }
             }
         },
     }
-    if let Some(notice) = &app.notice {
-        said(app, &notice.text, &mut pen);
+    if let Some(notice) = app.notices.shown() {
+        said(app, notice, &mut pen);
     }
+    pen.cursor
 }
 
 /// A notice in the last row, over whatever stands there; the rule above the hints of the main screen makes room for a long one.
@@ -83,9 +95,9 @@ fn boxed(app: &App, overlay: &Overlay, pen: &mut Pen<'_>) {
         Overlay::MyId { copied } => my_id::draw(app, *copied, pen),
         Overlay::Help { filter, scroll } => help::draw(filter, *scroll, pen),
         Overlay::Rename { id, name } => lists::rename(app, id, name, pen),
-        Overlay::Remove { id } => lists::remove(app, id, pen),
+        Overlay::Sure { id, deed } => lists::sure(app, id, *deed, pen),
         Overlay::Question => lists::question(app, pen),
-        Overlay::Quit { waiting } => lists::quit(*waiting, pen),
+        Overlay::Quit { waiting } => lists::quit(app, *waiting, pen),
         Overlay::Network { .. } => {}
     }
 }
@@ -118,20 +130,28 @@ fn hint_text(contexts: &[keymap::Context], columns: usize) -> String {
 
 /// The hint bar of a box, in its last row.
 fn box_hints(pen: &mut Pen<'_>, inner: Area, context: keymap::Context) {
+    box_hints_beside(pen, inner, context, "");
+}
+
+/// The same with a note at its end, which leaves it less room.
+fn box_hints_beside(pen: &mut Pen<'_>, inner: Area, context: keymap::Context, note: &str) {
     if inner.height > 0 {
-        let text = hint_text(&[context], usize::from(inner.width));
-        pen.text(
-            inner.x,
-            inner.y + inner.height - 1,
-            usize::from(inner.width),
-            &text,
-            Role::Muted,
-        );
+        let columns = usize::from(inner.width);
+        let y = inner.y + inner.height - 1;
+        let text = hint_text(&[context], columns.saturating_sub(width(note)));
+        pen.text(inner.x, y, columns, &text, Role::Muted);
+        pen.line_right(inner.x, y, columns, &[(note, Role::Heading)]);
     }
 }
 
 /// Lines of a box that scrolls: draws what fits from `scroll` on and says if there is more. The last row is left to the hints.
-fn scrolled(pen: &mut Pen<'_>, inner: Area, lines: &[Vec<(String, Role)>], scroll: usize) {
+fn scrolled(
+    pen: &mut Pen<'_>,
+    inner: Area,
+    lines: &[Vec<(String, Role)>],
+    scroll: usize,
+    context: keymap::Context,
+) {
     let rows = usize::from(inner.height.saturating_sub(1));
     let scroll = scroll.min(lines.len().saturating_sub(rows));
     for (y, line) in (inner.y..).zip(lines.iter().skip(scroll).take(rows)) {
@@ -141,16 +161,11 @@ fn scrolled(pen: &mut Pen<'_>, inner: Area, lines: &[Vec<(String, Role)>], scrol
             .collect();
         pen.line(inner.x, y, usize::from(inner.width), &pieces);
     }
-    let below = lines.len().saturating_sub(scroll + rows);
-    if below > 0 && inner.height > 1 {
-        let note = format!(" {below} more below ");
-        pen.line_right(
-            inner.x,
-            inner.y + inner.height - 1,
-            usize::from(inner.width),
-            &[(&note, Role::Heading)],
-        );
-    }
+    let note = match lines.len().saturating_sub(scroll + rows) {
+        0 => String::new(),
+        below => format!(" {below} more below"),
+    };
+    box_hints_beside(pen, inner, context, &note);
 }
 
 /// `1 node`, `2 nodes`.
@@ -224,5 +239,6 @@ fn input(
     if active {
         let before = u16::try_from(wide(first, cursor.min(last))).unwrap_or(0);
         pen.select_row(x + before, y, 1);
+        pen.cursor = Some((x + before, y));
     }
 }

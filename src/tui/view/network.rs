@@ -5,6 +5,7 @@ use super::super::theme::Role;
 use super::{count, hint_text};
 use crate::app::keymap::Context;
 use crate::app::layout::{Breadth, breadth};
+use crate::app::words::Network;
 use crate::app::wrap::wrap;
 use crate::app::{App, clock};
 use crate::node::person::{CircuitRow, LinkRow};
@@ -21,7 +22,7 @@ pub fn draw(app: &App, scroll: usize, pen: &mut Pen<'_>) {
     let columns = usize::from(whole.width);
     let since = match app.online_since {
         Some(at) => format!("online since {} ", clock::minute(at, &app.zone)),
-        None => format!("{} ", app.network_word()),
+        None => format!("{} ", app.network_state().word()),
     };
     let role = if app.network.online {
         Role::Good
@@ -69,6 +70,27 @@ pub fn draw(app: &App, scroll: usize, pen: &mut Pen<'_>) {
     }
 }
 
+/// What the node waits for, until it is online.
+fn not_yet(app: &App) -> Option<&'static str> {
+    let known = app
+        .entries
+        .as_ref()
+        .is_none_or(|entries| !entries.is_empty());
+    match app.network_state() {
+        Network::Online => None,
+        Network::Starting => Some("The own node is starting."),
+        Network::Offline if !known => {
+            Some("No link, and no entry node to begin with: start paratox with --entry TICKET.")
+        }
+        Network::Offline => Some(
+            "No link: the entry nodes do not answer. It is tried again and again; messages wait on this disk.",
+        ),
+        Network::Joining => Some(
+            "Joining: first links, then circuits over them, then messages. All four circuits take some seconds (at class normal more).",
+        ),
+    }
+}
+
 fn heading(text: &str, note: String) -> Line {
     vec![(format!("{text:<10}"), Role::Heading), (note, Role::Text)]
 }
@@ -76,6 +98,11 @@ fn heading(text: &str, note: String) -> Line {
 fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
     let n = &app.network;
     let mut out: Vec<Line> = Vec::new();
+    if let Some(why) = not_yet(app) {
+        let lines = wrap(why, columns).into_iter();
+        out.extend(lines.map(|line| vec![(line, Role::Warn)]));
+        out.push(Vec::new());
+    }
     let up = |l: &&LinkRow| l.state == "up";
     let shaped = n
         .links
