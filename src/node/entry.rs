@@ -105,7 +105,7 @@ mod tests {
             entry_key: None,
             shaping: Shaping::On,
         };
-        Node::new(config, [1; 32], now())
+        Node::new(config, &[1; 32], now())
     }
 
     /// The node believes to be here after these peers named these ports.
