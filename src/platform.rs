@@ -39,6 +39,26 @@ pub fn harden() -> io::Result<()> {
     Ok(())
 }
 
+/// Every datagram of this socket leaves whole, with the don't-fragment bit, whatever ICMP messages say about the size of the path: they can
+/// be forged, and a cell in two fragments would be one that Eve can tell from the others. Elsewhere than on Linux the system decides.
+#[cfg(target_os = "linux")]
+pub fn never_fragment(socket: &(impl std::os::fd::AsFd + ?Sized)) -> io::Result<()> {
+    use rustix::net::sockopt::{
+        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+        socket_domain,
+    };
+    // A socket of the IPv6 family carries both; the option of IPv4 is its own there too.
+    if socket_domain(socket)? == rustix::net::AddressFamily::INET6 {
+        set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::PROBE)?;
+    }
+    Ok(set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::PROBE)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn never_fragment<S: ?Sized>(_: &S) -> io::Result<()> {
+    Ok(())
+}
+
 /// Makes a directory, and those above it that are missing, for the owner alone; one that is there gets the same mode.
 pub fn make_private_directory(path: &Path) -> io::Result<()> {
     private_builder().recursive(true).create(path)?;

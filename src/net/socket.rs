@@ -1,8 +1,7 @@
 //! The one UDP socket of a node.
 //!
-//! No path-MTU option is set: 512 bytes and their headers fit every IPv4 and IPv6 link (576, 1280), so nothing is ever
-//! fragmented and nothing has to be probed. No address is shared with another process: a second node on the same port is a
-//! mistake, not a wish.
+//! 512 bytes and their headers fit every IPv4 and IPv6 link (576, 1280), so nothing has to be probed, and nothing is ever cut into
+//! fragments: the system is told so. No address is shared with another process: a second node on the same port is a mistake, not a wish.
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -48,6 +47,8 @@ fn open(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {
     // A smaller buffer is a slower node, not a broken one: the kernel caps it where the administrator says so.
     let _ = socket.set_recv_buffer_size(BUFFER);
     let _ = socket.set_send_buffer_size(BUFFER);
+    // Where the system does not know the option, 512 bytes are whole on every usual path all the same.
+    let _ = platform::never_fragment(&socket);
     socket.set_nonblocking(true)?;
     socket.bind(&listen.into())?;
     Ok(socket.into())
@@ -92,6 +93,25 @@ mod tests {
         assert_eq!(dressed(v4, false), Some(v4));
         assert_eq!(dressed(v6, false), None);
         assert_eq!(plain(v6), v6);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_datagram_of_ours_is_cut_into_fragments() {
+        use rustix::net::sockopt::{
+            Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, ip_mtu_discover, ipv6_mtu_discover,
+        };
+        for (ip, ipv6) in [("127.0.0.1", false), ("::1", true), ("::", true)] {
+            let ip: IpAddr = ip.parse().expect("written here");
+            let Ok(socket) = open(SocketAddr::new(ip, 0)) else {
+                assert!(ipv6, "loopback is there; IPv6 need not be");
+                continue;
+            };
+            assert_eq!(ip_mtu_discover(&socket), Ok(Ipv4PathMtuDiscovery::PROBE));
+            if ipv6 {
+                assert_eq!(ipv6_mtu_discover(&socket), Ok(Ipv6PathMtuDiscovery::PROBE));
+            }
+        }
     }
 
     #[test]
