@@ -1,7 +1,7 @@
 //! What one socket has done, counted where it happens: by the task that owns the socket.
 //!
-//! These are the numbers Eve could count herself. `paratox demo` lets a contact read them aloud; the network screen and
-//! `headless` show the failures. They only grow, and reading them disturbs nobody.
+//! These are the numbers Eve could count herself. `paratox demo` lets a contact read them aloud. They only grow, and reading them
+//! disturbs nobody.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
