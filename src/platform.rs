@@ -59,16 +59,37 @@ pub fn never_fragment<S: ?Sized>(_: &S) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a directory, and those above it that are missing, for the owner alone; one that is there gets the same mode.
+/// Makes a directory, and those above it that are missing, for the owner alone; one that is there gets the same mode, unless it is
+/// somebody else's or shared by many: then it is refused and left as it is.
 pub fn make_private_directory(path: &Path) -> io::Result<()> {
+    if path.try_exists()? {
+        if !is_ours(path)? {
+            return Err(refused("it belongs to another user"));
+        }
+        if is_shared(path)? {
+            return Err(refused("several users share it"));
+        }
+    }
+    let missing: Vec<&Path> = (path.ancestors())
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
     private_builder().recursive(true).create(path)?;
-    restrict(path, 0o700)
+    // What was made must be found again after a power cut. A directory that may be written and not read cannot be synced.
+    for above in missing.iter().filter_map(|made| made.parent()) {
+        let here = above.as_os_str().is_empty();
+        let _ = sync_directory(if here { Path::new(".") } else { above });
+    }
+    restrict(path, 0o700).map(drop)
 }
 
 /// Makes a directory for the owner alone that must not be there yet, not even as a link.
 pub fn make_new_private_directory(path: &Path) -> io::Result<()> {
     private_builder().create(path)?;
-    restrict(path, 0o700)
+    restrict(path, 0o700).map(drop)
+}
+
+fn refused(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, why)
 }
 
 fn private_builder() -> fs::DirBuilder {
@@ -116,21 +137,37 @@ pub fn open_private(path: &Path, how: Open) -> io::Result<File> {
     options.open(path)
 }
 
-/// Sets the mode bits of a file or directory if they differ, so that what is right already is not touched.
-pub fn restrict(path: &Path, mode: u32) -> io::Result<()> {
+/// Sets the mode bits of a file or directory if they differ, so that what is right already is not touched. Whether others had rights to it.
+pub fn restrict(path: &Path, mode: u32) -> io::Result<bool> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let metadata = fs::metadata(path)?;
-        if metadata.permissions().mode() & 0o7777 != mode {
+        let found = fs::metadata(path)?.permissions().mode() & 0o7777;
+        if found != mode {
             fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
         }
+        Ok(found & 0o077 != 0)
     }
     #[cfg(not(unix))]
     {
         let _ = (path, mode);
+        Ok(false)
     }
-    Ok(())
+}
+
+/// Whether a directory is one in which several users keep their things, as /tmp is.
+fn is_shared(path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        const STICKY: u32 = 0o1000;
+        Ok(fs::metadata(path)?.permissions().mode() & STICKY != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        Ok(false)
+    }
 }
 
 /// Whether a file or directory belongs to the user who runs the program.
@@ -379,6 +416,32 @@ mod tests {
         assert_eq!(mode(&inner), 0o700);
         assert_eq!(mode(&place.path().join("a")), 0o700);
         assert_eq!(mode(&file), 0o600);
+    }
+
+    #[test]
+    fn a_directory_that_several_users_share_is_left_as_it_is() {
+        let place = tempfile::tempdir().unwrap();
+        let shared = place.path().join("shared");
+        fs::create_dir(&shared).unwrap();
+        fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).unwrap();
+        let error = make_private_directory(&shared).unwrap_err();
+        assert_eq!(error.to_string(), "several users share it");
+        let mode = fs::metadata(&shared).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode, 0o1777);
+        make_private_directory(&shared.join("own")).unwrap();
+    }
+
+    #[test]
+    fn rights_of_others_are_taken_and_told() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        fs::write(&file, b"").unwrap();
+        for (before, told) in [(0o644, true), (0o600, false), (0o400, false)] {
+            fs::set_permissions(&file, fs::Permissions::from_mode(before)).unwrap();
+            assert_eq!(restrict(&file, 0o600).unwrap(), told, "{before:o}");
+            let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o7777;
+            assert_eq!(mode, 0o600);
+        }
     }
 
     #[test]

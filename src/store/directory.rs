@@ -50,7 +50,11 @@ impl Directory {
 
     /// Takes a directory that holds a profile, or part of one. Nothing in it is changed.
     pub fn find(path: &Path) -> Result<Directory, OpenError> {
-        if !path.join(KEYS).exists() && !path.join(DATABASE).exists() {
+        let there = |name| {
+            let found = path.join(name).try_exists();
+            found.map_err(OpenError::io(path))
+        };
+        if !there(KEYS)? && !there(DATABASE)? {
             return Err(OpenError::NoProfile(path.to_path_buf()));
         }
         Directory::hold(path)
@@ -76,8 +80,10 @@ impl Directory {
     }
 
     /// Says who holds the directory and takes every right from others. Only once the passphrase was right: before that nothing changes.
-    pub fn settle(&mut self) -> io::Result<()> {
-        platform::restrict(&self.path, 0o700)?;
+    /// Whether others could read a file of the profile until now.
+    pub fn settle(&mut self) -> io::Result<bool> {
+        let entered = platform::restrict(&self.path, 0o700)?;
+        let mut read = false;
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             let ours = entry
@@ -85,7 +91,7 @@ impl Directory {
                 .to_str()
                 .is_some_and(|name| name == LOCK || name == KEYS || name.starts_with(DATABASE));
             if ours && entry.file_type()?.is_file() {
-                platform::restrict(&entry.path(), 0o600)?;
+                read |= platform::restrict(&entry.path(), 0o600)?;
             }
         }
         self.settled = true;
@@ -94,7 +100,7 @@ impl Directory {
         let _ = self
             .lock
             .write_all(std::process::id().to_string().as_bytes());
-        Ok(())
+        Ok(entered && read)
     }
 
     pub fn path(&self) -> &Path {

@@ -8,7 +8,9 @@ use crate::messenger::persistence::StoreError;
 /// Nothing was overwritten, whichever it is.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("there is no profile in {0}: create one, or name another directory with --data-dir")]
+    #[error(
+        "there is no profile in {0}: create one with `paratox`, or with `paratox headless --name NAME`, or name another directory with --data-dir"
+    )]
     NoProfile(PathBuf),
     #[error("{0} already holds a profile: open it, or name another directory with --data-dir")]
     Exists(PathBuf),

@@ -44,6 +44,9 @@ pub struct Profile {
     /// Held, not used: it goes last, when the database is closed.
     directory: Option<Directory>,
     throw_away: bool,
+    was_open_to_others: bool,
+    /// Texts were removed, and the file could not yet be written anew without them.
+    texts_remain: bool,
 }
 
 impl Profile {
@@ -133,7 +136,7 @@ impl Profile {
                 .map_err(OpenError::io(&database))?;
         }
         let connection = database::open(&database, &key)?;
-        directory
+        let was_open_to_others = directory
             .settle()
             .map_err(OpenError::io(directory.path()))?;
         Ok(Profile {
@@ -142,6 +145,8 @@ impl Profile {
             database,
             directory: Some(directory),
             throw_away: false,
+            was_open_to_others,
+            texts_remain: false,
         })
     }
 
@@ -152,6 +157,11 @@ impl Profile {
         };
         let keys = directory.keys();
         slot::open(&read_slot(&keys)?, passphrase, &keys).map(|_| ())
+    }
+
+    /// Other users of the computer could read files of the profile until it was opened now.
+    pub fn was_open_to_others(&self) -> bool {
+        self.was_open_to_others
     }
 
     /// The directory the profile lies in.
@@ -236,13 +246,16 @@ impl Persistence for Profile {
             return Ok(());
         }
         // Texts lie in tree pages (see `schema`), so erasing them means writing the file anew. Keys need only the log emptied.
-        let texts = batch.changes.iter().any(|change| {
+        self.texts_remain |= batch.changes.iter().any(|change| {
             matches!(
                 change,
                 Change::RemoveContact(_) | Change::RemoveMessage { .. }
             )
         });
-        self.with(|connection| erase(connection, texts).map_err(|_| StoreError::NotErased))
+        let texts = self.texts_remain;
+        self.with(|connection| erase(connection, texts).map_err(|_| StoreError::NotErased))?;
+        self.texts_remain = false;
+        Ok(())
     }
 
     fn messages(

@@ -88,6 +88,38 @@ fn a_full_disk_keeps_what_was_and_works_again_with_room() {
     assert_eq!(profile.message(1).unwrap().unwrap().text, "kept");
 }
 
+/// Pages that the file holds and nothing uses.
+fn free_pages(profile: &mut Profile) -> i64 {
+    let connection = profile.connection().unwrap();
+    connection
+        .query_row("PRAGMA freelist_count", [], |row| row.get(0))
+        .unwrap()
+}
+
+#[test]
+fn texts_that_could_not_be_erased_are_erased_by_the_next_try() {
+    let (_place, mut profile, _) = profile();
+    let mut batch = Batch::new();
+    for number in 1..=200 {
+        batch.push(message(number, CONTACT, "to be forgotten ".repeat(200)));
+    }
+    profile.commit(batch).unwrap();
+    let mut batch = Batch::new();
+    for number in 1..=200 {
+        batch.push(Change::RemoveMessage { number });
+    }
+    profile.commit(batch).unwrap();
+    assert!(free_pages(&mut profile) > 0);
+    // Keys alone do not need the file written anew.
+    profile.commit(Batch::erasing()).unwrap();
+    assert!(free_pages(&mut profile) > 0);
+    // As a full disk leaves it while a conversation is removed.
+    profile.texts_remain = true;
+    profile.commit(Batch::erasing()).unwrap();
+    assert_eq!(free_pages(&mut profile), 0);
+    assert!(!profile.texts_remain);
+}
+
 #[test]
 fn a_row_that_cannot_be_read_does_not_hide_the_others() {
     let (_place, mut profile, _) = profile();
