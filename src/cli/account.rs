@@ -1,5 +1,6 @@
 //! From a directory and a passphrase to a running person: profile, account, remembered entry nodes, node and messenger.
 
+use std::io::Write;
 use std::path::Path;
 
 use tokio::runtime::Handle;
@@ -8,16 +9,18 @@ use super::args::Options;
 use super::exit::Failure;
 use super::place;
 use crate::crypto::random::Stream;
-use crate::messenger::persistence::{
-    Batch, Change, MAX_NAME, MetaKey, Persistence, SecretBytes, StoreError,
-};
+use crate::messenger::persistence::{Batch, Change, MetaKey, Persistence, SecretBytes, StoreError};
+use crate::messenger::text;
+use crate::messenger::view::ChatEvent;
 use crate::messenger::{Messenger, OpenError as NotTakenUp};
 use crate::net::client::Client;
 use crate::net::clock::Clock;
 use crate::net::seed;
 use crate::node::{Node, NodeConfig, Shaping};
 use crate::store::{Cost, OpenError, Profile};
+use crate::wire::address::Reach;
 use crate::wire::class::Class;
+use crate::wire::parcel::REQUEST_NAME;
 use crate::wire::ticket::Ticket;
 
 /// The messenger of a real profile.
@@ -79,6 +82,17 @@ pub fn open(directory: &Path, passphrase: &[u8], name: Option<&str>) -> Result<P
     Ok(profile)
 }
 
+/// Says on stderr that others had rights to a profile. It goes on all the same: what they could read is encrypted.
+pub fn tell_rights(profile: &Profile) {
+    if profile.was_open_to_others() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "paratox: other users of this computer could read the files in {} until now; their rights were taken away",
+            profile.directory().display()
+        );
+    }
+}
+
 /// Puts a fresh account into a profile that has none.
 pub fn create_account(profile: Profile, name: &str) -> Result<Profile, Failure> {
     Ok(Messenger::create(profile, name, random("account")?, Clock::start().now())?.into_store())
@@ -86,9 +100,11 @@ pub fn create_account(profile: Profile, name: &str) -> Result<Profile, Failure> 
 
 /// A name that an account can have.
 fn check_name(name: &str) -> Result<(), Failure> {
-    if name.trim().is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
+    // What is longer would be cut.
+    let seen = !text::clean_line(name).is_empty();
+    if !seen || name.len() > REQUEST_NAME || name.chars().any(char::is_control) {
         return Err(Failure::usage(format!(
-            "a name has 1 to {MAX_NAME} bytes on one line; choose another with --name"
+            "a name has 1 to {REQUEST_NAME} bytes that can be seen, on one line; choose another with --name"
         )));
     }
     Ok(())
@@ -127,9 +143,7 @@ impl Settings {
     /// With the wishes of the command line, which win. Returns whether anything changed.
     pub fn merge(&mut self, options: &Options) -> bool {
         let before = self.clone();
-        if let Some(class) = options.class {
-            self.class = Some(class.into());
-        }
+        self.class = options.class.or(self.class);
         self.remember(options.entries.iter().cloned());
         *self != before
     }
@@ -144,7 +158,7 @@ impl Settings {
         self.tickets.drain(..surplus);
     }
 
-    pub fn save(&self, profile: &mut Profile) -> Result<(), Failure> {
+    pub fn save(&self, profile: &mut Profile) -> Result<(), StoreError> {
         let text = self
             .tickets
             .iter()
@@ -161,8 +175,21 @@ impl Settings {
                 value: SecretBytes::from_slice(&[class.code()]),
             });
         }
-        Ok(profile.commit(batch)?)
+        profile.commit(batch)
     }
+}
+
+/// Why a person with these tickets will stay alone. What can be read and written meanwhile goes on, so it is no error.
+fn advice(tickets: &[Ticket], lan: bool) -> Option<&'static str> {
+    let reach = Reach::of(lan);
+    if tickets.is_empty() {
+        return Some(
+            "No entry node is known, so nobody can be reached: start again with --entry TICKET.",
+        );
+    }
+    (tickets.iter().all(|ticket| ticket.address(reach).is_none())).then_some(
+        "Every known entry node has a private address: start again with --lan, or with --entry and a public one.",
+    )
 }
 
 /// A person that runs, and what it was told about the network.
@@ -181,7 +208,11 @@ pub fn start(
 ) -> Result<Started, Failure> {
     let mut settings = Settings::load(&mut profile)?;
     if settings.merge(options) {
-        settings.save(&mut profile)?;
+        match settings.save(&mut profile) {
+            // Then they hold for this run only.
+            Err(StoreError::Full) => {}
+            saved => saved?,
+        }
     }
     let socket = place::socket(options, None)?;
     let bound = socket
@@ -206,9 +237,48 @@ pub fn start(
             "no threads can be started ({error}); end other programs and try again"
         ))
     })?;
+    if let Some(advice) = advice(&settings.tickets, options.lan) {
+        client.front().chat(ChatEvent::Notice(advice.to_owned()));
+    }
     Ok(Started {
         client,
         entries: settings.tickets,
         class,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::keys::EntryKey;
+    use crate::wire::ticket::EntrySecret;
+
+    fn ticket(number: u8, address: &str) -> Ticket {
+        let key = EntryKey::generate(&mut Stream::from_seed([number; 32]));
+        let address = address.parse().expect("written here");
+        Ticket::new(key.id(), EntrySecret::NONE, vec![address]).expect("one address")
+    }
+
+    #[test]
+    fn a_person_who_can_reach_no_entry_is_told_why() {
+        let (home, public) = (ticket(1, "192.168.1.2:9"), ticket(2, "9.9.9.9:9"));
+        assert!(advice(&[], true).is_some_and(|said| said.contains("--entry")));
+        assert!(
+            advice(std::slice::from_ref(&home), false).is_some_and(|said| said.contains("--lan"))
+        );
+        assert_eq!(advice(std::slice::from_ref(&home), true), None);
+        assert_eq!(advice(&[home, public], false), None);
+    }
+
+    #[test]
+    fn the_newest_tickets_are_kept_and_an_entry_that_moved_is_kept_once() {
+        let mut settings = Settings::default();
+        settings.remember((0..20).map(|number| ticket(number, "9.9.9.9:9")));
+        assert_eq!(settings.tickets.len(), REMEMBERED);
+        let moved = ticket(19, "8.8.8.8:8");
+        settings.remember(std::iter::once(moved.clone()));
+        assert_eq!(settings.tickets.len(), REMEMBERED);
+        assert_eq!(settings.tickets.last(), Some(&moved));
+        assert_eq!(settings.tickets.first(), Some(&ticket(4, "9.9.9.9:9")));
+    }
 }

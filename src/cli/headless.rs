@@ -24,11 +24,14 @@ use crate::wire::ticket::Ticket;
 pub fn run(options: &Options, name: Option<&str>) -> Result<(), Failure> {
     let directory = place::data_dir(options)?;
     let passphrase = place::passphrase(options, &directory, name.is_some())?;
+    let runtime = super::runtime()?;
+    // From here on a signal ends the program in order, also while the passphrase is being tried.
+    let signals = super::watch_signals_in(&runtime)?;
     let profile = account::open(&directory, &passphrase, name)?;
     drop(passphrase);
-    let runtime = super::runtime()?;
+    account::tell_rights(&profile);
     let started = account::start(runtime.handle(), Clock::start(), profile, options)?;
-    let result = runtime.block_on(serve(&started.client, &started.entries));
+    let result = runtime.block_on(serve_until(signals, &started.client, &started.entries));
     drop(started);
     runtime.shutdown_background();
     result
@@ -43,8 +46,15 @@ enum End {
 
 /// Answers commands and tells events until the input ends. The demo without a screen uses it too.
 pub async fn serve(client: &Client<Person>, entries: &[Ticket]) -> Result<(), Failure> {
-    let mut signals = Signals::new()
-        .map_err(|error| Failure::failed(format!("signals cannot be watched ({error})")))?;
+    serve_until(super::watch_signals()?, client, entries).await
+}
+
+/// The same, until a signal that may have come already.
+async fn serve_until(
+    mut signals: Signals,
+    client: &Client<Person>,
+    entries: &[Ticket],
+) -> Result<(), Failure> {
     let output = Output::start();
     let mut session = Session {
         client,

@@ -23,6 +23,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let passphrase = place::passphrase(options, &directory, false)?;
     let profile = Profile::open(&directory, &passphrase)?;
     drop(passphrase);
+    account::tell_rights(&profile);
     let id = Messenger::open(profile, account::random("messenger")?, Clock::start().now())?.id();
     let mut out = std::io::stdout();
     let mut text = format!("{id}\n");

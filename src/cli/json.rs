@@ -8,7 +8,8 @@
 //!      message{msg,from,to,text,secrecy,delivery,time}  delivery{msg,id,delivery,secrecy}  question{msg,id,reason}  notice{text}
 //! ```
 //!
-//! A `tag` may be any JSON value; the reply or error to the command carries it back. Fields that nobody knows are ignored.
+//! A `tag` may be any JSON value; the reply or error to the command carries it back, numbers digit by digit. Fields that nobody knows are
+//! ignored. A `position` counts characters from 0: in the line if it is no JSON, otherwise in the field that `text` speaks of.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -69,18 +70,32 @@ pub fn parse(line: &[u8]) -> Line {
             tag: None,
             request: refuse(
                 "bad-json",
-                "a command is a JSON object, such as {\"cmd\":\"list\"}",
+                "a command is one JSON object on a line, such as {\"cmd\":\"list\"}",
             ),
         },
         Err(error) => Line {
             tag: None,
-            request: Err(Refusal {
-                code: "bad-json",
-                text: format!("this is not JSON: {error}"),
-                // The parser counts from 1, over the one line it got.
-                position: Some(error.column().saturating_sub(1)),
-            }),
+            request: Err(not_json(line, &error)),
         },
+    }
+}
+
+fn not_json(line: &[u8], error: &serde_json::Error) -> Refusal {
+    // The parser counts bytes from 1 and says so behind its words.
+    let bytes = match error.is_eof() {
+        true => line.len(),
+        false => error.column().saturating_sub(1).min(line.len()),
+    };
+    let position = String::from_utf8_lossy(&line[..bytes]).chars().count();
+    let words = error.to_string();
+    let words = words.split(" at line ").next().unwrap_or_default();
+    Refusal {
+        code: "bad-json",
+        text: format!(
+            "this is not JSON ({words}, at character {}); a command is one JSON object on a line, such as {{\"cmd\":\"list\"}}",
+            position + 1
+        ),
+        position: Some(position),
     }
 }
 
@@ -489,6 +504,43 @@ mod tests {
             parse(br#"{"cmd":"quit","tag":"x"}"#).request,
             Ok(Request::Quit)
         );
+    }
+
+    #[test]
+    fn a_number_as_a_tag_comes_back_digit_by_digit() {
+        for tag in [
+            "18446744073709551617",
+            "1.50",
+            "-0",
+            "6.02e+23",
+            "[1e-2,0.1]",
+        ] {
+            let line = parse(format!(r#"{{"cmd":"list","tag":{tag}}}"#).as_bytes());
+            let out = Out::Reply(Reply {
+                tag: line.tag,
+                ok: true,
+                ..Reply::default()
+            });
+            assert!(
+                out.line().contains(&format!(r#""tag":{tag},"#)),
+                "{}",
+                out.line()
+            );
+        }
+    }
+
+    #[test]
+    fn the_place_where_json_ends_is_counted_in_characters_from_0() {
+        for (line, position) in [("{]", 1), (r#"{"cmd":"ä€",}"#, 12), ("", 0), ("{\"a\":", 5)] {
+            let refusal = refused(line);
+            assert_eq!(refusal.position, Some(position), "{line}: {}", refusal.text);
+            assert!(
+                refusal
+                    .text
+                    .contains(&format!("at character {}", position + 1))
+            );
+            assert!(!refusal.text.contains("line 1"), "{}", refusal.text);
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use clap::Parser;
 use args::{Arguments, Command};
 use exit::Failure;
 
-use crate::platform::signals;
+use crate::platform::signals::{self, Signals};
 
 /// Threads that carry sockets, timers and pipes. Two, so that one that is held up by the system does not hold up the sockets.
 const WORKERS: usize = 2;
@@ -38,16 +38,21 @@ pub fn main() -> ExitCode {
             "the process cannot be protected ({error}); nothing was opened"
         ))));
     }
-    // Exits with 2 and the usage if the line is wrong, with 0 after --help and --version.
-    let arguments = Arguments::parse();
-    let options = &arguments.options;
-    end(match arguments.command {
-        Some(Command::Node) => node::run(options),
-        Some(Command::Headless { name }) => headless::run(options, name.as_deref()),
-        Some(Command::Id) => id::run(options),
-        Some(Command::Demo { headless }) => demo::run(headless),
-        None => chat::run(options),
+    end(match Arguments::try_parse() {
+        Ok(arguments) => run(arguments),
+        Err(said) => args::not_a_command(&said),
     })
+}
+
+fn run(Arguments { command, options }: Arguments) -> Result<(), Failure> {
+    options.check()?;
+    match command {
+        Some(Command::Node) => node::run(&options),
+        Some(Command::Headless { name }) => headless::run(&options, name.as_deref()),
+        Some(Command::Id) => id::run(&options),
+        Some(Command::Demo { headless }) => demo::run(headless),
+        None => chat::run(&options),
+    }
 }
 
 /// Says why, and with which number.
@@ -60,6 +65,21 @@ fn end(result: Result<(), Failure>) -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// From here on the signals that end the program are heard. Inside a runtime.
+fn watch_signals() -> Result<Signals, Failure> {
+    Signals::new().map_err(|error| {
+        Failure::failed(format!(
+            "signals cannot be watched ({error}); end other programs and try again"
+        ))
+    })
+}
+
+/// The same from outside.
+fn watch_signals_in(runtime: &tokio::runtime::Runtime) -> Result<Signals, Failure> {
+    let _inside = runtime.enter();
+    watch_signals()
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {

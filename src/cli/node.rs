@@ -14,7 +14,6 @@ use super::account;
 use super::args::Options;
 use super::exit::Failure;
 use super::place;
-use super::signals::Signals;
 use crate::crypto::keys::EntryKey;
 use crate::crypto::random::Stream;
 use crate::net::clock::Clock;
@@ -45,6 +44,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let ticket = Ticket::new(entry_key.id(), EntrySecret::NONE, vec![address])
         .expect("there is one address");
     let runtime = super::runtime()?;
+    // Before the line that scripts wait for: whoever has read it may end the program.
+    let mut signals = super::watch_signals_in(&runtime)?;
     let clock = Clock::start();
     let config = NodeConfig {
         class: options.class(),
@@ -62,16 +63,10 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     // The one line that scripts read; a reader who has gone is no reason to stop relaying.
     let _ = writeln!(std::io::stdout(), "{ticket}");
     let _ = std::io::stdout().flush();
-    if !options.lan && !is_public(address.ip()) {
-        let _ = writeln!(
-            std::io::stderr(),
-            "{} is a private address: others reach this entry only with --lan, or name a public address with --listen",
-            address.ip()
-        );
+    if let Some(advice) = advice(bound, address, options.lan) {
+        let _ = writeln!(std::io::stderr(), "paratox: {advice}");
     }
     let ended = runtime.block_on(async {
-        let mut signals = Signals::new()
-            .map_err(|error| Failure::failed(format!("signals cannot be watched ({error})")))?;
         loop {
             tokio::select! {
                 () = signals.wait() => return Ok(()),
@@ -95,9 +90,21 @@ fn reachable(bound: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, bound.port())
 }
 
-fn is_public(ip: IpAddr) -> bool {
+/// What the operator should know about a ticket that not everybody can use.
+fn advice(bound: SocketAddr, told: SocketAddr, lan: bool) -> Option<String> {
     use crate::wire::address::{Address, Reach};
-    Address::from(SocketAddr::new(ip, USUAL_PORT)).is_allowed(Reach::Public)
+    if bound.ip().is_unspecified() && told.ip().is_loopback() {
+        return Some(
+            "no way leads out of this computer, so the ticket is good on this computer only; name an address that others reach with --listen".to_owned(),
+        );
+    }
+    if lan || Address::from(told).is_allowed(Reach::Public) {
+        return None;
+    }
+    Some(format!(
+        "{} is a private address: others reach this entry only if it and they run with --lan; or name a public address with --listen",
+        told.ip()
+    ))
 }
 
 /// The entry key of the directory, made at the first start, and its open file.
@@ -111,6 +118,13 @@ fn entry_key(directory: &Path, random: &mut Stream) -> Result<(EntryKey, File), 
     };
     platform::make_private_directory(directory).map_err(unusable)?;
     let mut file = platform::open_private(&path, platform::Open::Either).map_err(unusable)?;
+    if platform::restrict(&path, 0o600).map_err(unusable)? {
+        let _ = writeln!(
+            std::io::stderr(),
+            "paratox: other users of this computer could read {} until now; remove it to get a new key and a new ticket",
+            path.display()
+        );
+    }
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -176,6 +190,38 @@ mod tests {
         drop(held);
         let (second, _held) = entry_key(place.path(), &mut stream(3)).expect("found");
         assert_eq!(first.id(), second.id());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_entry_key_that_others_could_read_becomes_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let path = place.path().join(KEY_FILE);
+        let mode = || {
+            std::fs::metadata(&path)
+                .expect("there")
+                .permissions()
+                .mode()
+                & 0o7777
+        };
+        drop(entry_key(place.path(), &mut stream(1)).expect("made"));
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("ours");
+        drop(entry_key(place.path(), &mut stream(1)).expect("found"));
+        assert_eq!(mode(), 0o600);
+    }
+
+    #[test]
+    fn the_operator_is_told_of_a_ticket_that_not_everybody_can_use() {
+        let at = |text: &str| -> SocketAddr { text.parse().expect("written here") };
+        let (any, loopback) = (at("[::]:40123"), at("127.0.0.1:40123"));
+        assert!(advice(any, loopback, true).is_some_and(|said| said.contains("--listen")));
+        assert_eq!(advice(loopback, loopback, true), None);
+        let home = at("192.168.1.2:40123");
+        assert!(advice(any, home, false).is_some_and(|said| said.contains("--lan")));
+        assert_eq!(advice(any, home, true), None);
+        assert_eq!(advice(any, at("9.9.9.9:40123"), false), None);
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl Front {
         self.lock().events.len() < EVENTS
     }
 
-    pub(super) fn chat(&self, event: ChatEvent) {
+    /// Also for whoever started the person and has something to tell about it.
+    pub fn chat(&self, event: ChatEvent) {
         self.lock().events.push_back(event);
         self.filled.notify_one();
     }
