@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::exit::Failure;
+use super::sim::SimOptions;
 use crate::messenger::text;
 use crate::wire::address::Reach;
 use crate::wire::class::Class;
@@ -49,6 +50,8 @@ pub enum Command {
     },
     /// Print the own AccountID on the first line; on a terminal also in groups of four and as a QR code
     Id,
+    /// Two people in a simulated network, in virtual time; prints a report
+    Sim(SimOptions),
 }
 
 /// Options of every command.

@@ -13,6 +13,7 @@ pub mod json;
 pub mod node;
 pub mod pipes;
 pub mod place;
+pub mod sim;
 pub mod watcher;
 
 use std::io::Write;
@@ -51,6 +52,7 @@ fn run(Arguments { command, options }: Arguments) -> Result<(), Failure> {
         Some(Command::Headless { name }) => headless::run(&options, name.as_deref()),
         Some(Command::Id) => id::run(&options),
         Some(Command::Demo { headless }) => demo::run(headless),
+        Some(Command::Sim(sim)) => sim::run(&options, &sim),
         None => chat::run(&options),
     }
 }

@@ -299,6 +299,11 @@ impl World {
         self.person(index).events.iter().cloned().collect()
     }
 
+    /// The same, and forgotten: the next call gives what came since.
+    pub fn take_events(&mut self, index: usize) -> Vec<ChatEvent> {
+        self.person(index).events.drain(..).collect()
+    }
+
     /// Runs the world for `span` of its own time.
     pub fn run_for(&mut self, span: Duration) {
         let end = self.now + span;
