@@ -2,7 +2,9 @@
 
 mod program;
 
-use program::{Person, Place, files, run};
+use std::path::Path;
+
+use program::{Person, Place, Relay, files, run};
 use serde_json::{Value, json};
 
 /// Runs a command on this place to its end.
@@ -102,18 +104,59 @@ fn wrong_usage_ends_with_two_and_opens_nothing() {
         let ended = run(case, "");
         assert_eq!(ended.code, Some(2), "{case:?}: {}", ended.stderr);
         assert_eq!(ended.stdout, "", "{case:?}");
-        assert!(!ended.stderr.is_empty(), "{case:?}");
+        assert_eq!(
+            ended.stderr.lines().count(),
+            1,
+            "{case:?}: one sentence: {}",
+            ended.stderr
+        );
     }
     assert!(!place.data().exists());
 }
 
 #[test]
-fn a_damaged_file_is_told_from_a_wrong_passphrase() {
+fn every_damage_has_a_sentence_of_its_own_and_nothing_is_overwritten() {
     let (place, _) = made("Alice");
-    let plain = place.data().join("paratox.db");
-    std::fs::write(&plain, b"SQLite format 3\0 and whatever follows").expect("written");
-    let ended = run_in(&place, &["headless"], "");
-    assert_eq!(ended.code, Some(5), "{}", ended.stderr);
+    let whole = files(&place.data());
+    let (keys, database) = (place.data().join("keys"), place.data().join("paratox.db"));
+    let content = |path: &Path| std::fs::read(path).expect("there");
+    let (good_keys, good_database) = (content(&keys), content(&database));
+    let mut newer = good_keys.clone();
+    newer[8] = 2;
+    let content_end = newer.len() - 32;
+    let checksum = paratox::crypto::aead::hash(&[&newer[..content_end]]);
+    newer[content_end..].copy_from_slice(&checksum);
+    let mut noise = good_database.clone();
+    noise[5000] ^= 1;
+    let cases: [(&str, &Path, Option<&[u8]>); 6] = [
+        ("plain", &database, Some(b"SQLite format 3\0 and so on")),
+        ("flipped", &database, Some(&noise)),
+        ("no database", &database, None),
+        ("cut keys", &keys, Some(&good_keys[..50])),
+        ("newer keys", &keys, Some(&newer)),
+        ("no keys", &keys, None),
+    ];
+    let mut sentences = Vec::new();
+    for (what, path, bytes) in cases {
+        match bytes {
+            Some(bytes) => std::fs::write(path, bytes).expect("written"),
+            None => std::fs::remove_file(path).expect("there"),
+        }
+        let before = files(&place.data());
+        let ended = run_in(&place, &["headless"], "");
+        assert_eq!(ended.code, Some(5), "{what}: {}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1, "{what}: {}", ended.stderr);
+        assert_eq!(ended.stdout, "", "{what}");
+        assert!(files(&place.data()) == before, "{what}: a file was changed");
+        sentences.push(ended.stderr);
+        for (path, bytes) in &whole {
+            std::fs::write(path, bytes).expect("written");
+        }
+    }
+    sentences.sort();
+    sentences.dedup();
+    assert_eq!(sentences.len(), 6, "{sentences:#?}");
+    assert_eq!(run_in(&place, &["headless"], "").code, Some(0));
 }
 
 #[test]
@@ -168,22 +211,73 @@ fn whatever_comes_in_gets_one_answer_and_stdout_stays_json() {
     let mut alice = Person::start(&place, "Alice", &[]);
     let errors = |event: &Value| event["event"] == "error";
     for (line, code) in [
-        ("", "bad-json"),
-        ("not json", "bad-json"),
-        ("[]", "bad-json"),
-        (r#"{"cmd":"dance"}"#, "unknown-command"),
-        (r#"{"cmd":"send"}"#, "bad-field"),
-        (&"x".repeat(70_000), "too-long"),
+        (&b""[..], "bad-json"),
+        (b"not json", "bad-json"),
+        (b"[]", "bad-json"),
+        (b"{\"cmd\":\"li\xffst\"}", "bad-json"),
+        (b"{\"cmd\":\"list\"} {\"cmd\":\"list\"}", "bad-json"),
+        (br#"{"cmd":"dance"}"#, "unknown-command"),
+        (br#"{"cmd":"send"}"#, "bad-field"),
+        (&[b'x'; 70_000], "too-long"),
     ] {
-        alice.write(line);
+        alice.write_bytes(line);
+        alice.write_bytes(b"\n");
         assert_eq!(alice.wait("an error", errors)["code"], code);
+    }
+    for tag in [
+        json!(null),
+        json!(-1.5),
+        json!("x"),
+        json!([{"a": []}]),
+        json!(true),
+    ] {
+        alice.write(&json!({"cmd": "list", "tag": tag}).to_string());
+        let reply = alice.wait("the reply", |event| event["event"] == "reply");
+        assert_eq!(reply.get("tag"), Some(&tag), "{reply}");
     }
     assert_eq!(
         alice.ask(json!({"cmd": "dance", "tag": 0}))["code"],
         "unknown-command",
         "the tag comes back"
     );
+    // What stands there without a line break is a line.
+    alice.write_bytes(br#"{"cmd":"list","tag":"last"}"#);
+    let rest = alice.end_input();
+    assert!(rest.iter().any(|event| event["tag"] == "last"), "{rest:?}");
+}
+
+#[test]
+fn a_text_of_4000_bytes_is_taken_and_one_byte_more_is_not() {
+    let (_, bob) = made("Bob");
+    let place = Place::new();
+    let mut alice = Person::start(&place, "Alice", &[]);
+    let add = |text: String| json!({"cmd": "add", "id": bob, "name": "Bob", "text": text});
+    assert_eq!(alice.ask(add("x".repeat(201)))["code"], "too-long");
+    alice.must(add("x".repeat(200)));
+    let long = "\u{e4}".repeat(2000);
+    alice.say(&bob, &long);
+    let more = json!({"cmd": "send", "to": bob, "text": format!("{long}x")});
+    assert_eq!(alice.ask(more)["code"], "too-long");
+    assert_eq!(alice.history(&bob).len(), 2);
     alice.quit();
+}
+
+#[test]
+fn a_reader_who_has_gone_ends_the_program_cleanly() {
+    let (place, _) = made("Alice");
+    let mut command = program::paratox();
+    command
+        .args(["headless", "--listen", "127.0.0.1:0"])
+        .args(place.options())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    let mut alice = program::Guarded(command.spawn().expect("the program was built"));
+    drop(alice.0.stdout.take());
+    let mut stdin = alice.0.stdin.take().expect("piped");
+    while std::io::Write::write_all(&mut stdin, b"{\"cmd\":\"status\"}\n").is_ok() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(alice.code(), Some(0));
 }
 
 #[test]
@@ -273,4 +367,84 @@ fn a_relay_keeps_its_ticket_and_ends_cleanly() {
         assert_eq!(relay.code(), Some(0));
     }
     assert_eq!(tickets[0], tickets[1]);
+}
+
+#[test]
+fn a_relay_says_why_it_cannot_run() {
+    let running = Relay::start(&[]);
+    let address = running.ticket.split('@').nth(1).expect("a ticket has one");
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let node = |data: &Path, listen: &str| {
+        let data = data.to_str().expect("UTF-8");
+        run(
+            &["node", "--lan", "--listen", listen, "--data-dir", data],
+            "",
+        )
+    };
+    let taken = node(place.path(), address);
+    let twice = node(running.data(), "127.0.0.1:0");
+    std::fs::write(place.path().join("entry.key"), b"short").expect("written");
+    let damaged = node(place.path(), "127.0.0.1:0");
+    let codes = [&taken, &twice, &damaged].map(|ended| ended.code);
+    assert_eq!(codes, [Some(1), Some(4), Some(5)]);
+    for (ended, says) in [
+        (taken, "--listen"),
+        (twice, "--data-dir"),
+        (damaged, "entry.key"),
+    ] {
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+        assert_eq!(ended.stdout, "");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn rights_that_became_too_wide_are_taken_away_and_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let (place, id) = made("Alice");
+    let open = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("ours");
+    };
+    open(&place.data(), 0o755);
+    for (path, _) in files(&place.data()) {
+        open(&path, 0o644);
+    }
+    let first = run_in(&place, &["id"], "");
+    assert_eq!((first.code, first.stdout), (Some(0), format!("{id}\n")));
+    assert!(first.stderr.contains("other users"), "{}", first.stderr);
+    assert_eq!(run_in(&place, &["id"], "").stderr, "", "told once");
+}
+
+#[test]
+fn the_same_simulation_gives_the_same_report_and_eve_sees_cells_only() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let seen = place.path().join("eve.csv");
+    let file = seen.to_str().expect("UTF-8");
+    let line = [
+        "sim",
+        "--size",
+        "5",
+        "--minutes",
+        "2",
+        "--seed",
+        "9",
+        "--json",
+    ];
+    let plain = run(&line, "");
+    let watched = run(&[&line[..], &["--observer", file]].concat(), "");
+    assert_eq!(plain.code, Some(0), "{}", plain.stderr);
+    assert_eq!(plain.stdout, watched.stdout);
+    let report: Value = serde_json::from_str(&plain.stdout).expect("one JSON object");
+    assert_eq!((&report["seed"], &report["size"]), (&json!(9), &json!(5)));
+    let seen = std::fs::read_to_string(seen).expect("written");
+    let mut lines = seen.lines();
+    assert_eq!(lines.next(), Some("microseconds,from,to,bytes"));
+    let mut count = 0;
+    for line in lines {
+        assert!(line.ends_with(",512"), "{line}");
+        count += 1;
+    }
+    assert!(count > 1000, "{count}");
+    assert_eq!(report["datagrams"], count);
 }

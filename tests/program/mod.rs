@@ -100,7 +100,7 @@ fn read_all(from: &mut impl Read) -> String {
 pub struct Relay {
     pub process: Guarded,
     pub ticket: String,
-    _place: TempDir,
+    place: TempDir,
 }
 
 impl Relay {
@@ -134,8 +134,14 @@ impl Relay {
         Relay {
             process,
             ticket: ticket.trim().to_owned(),
-            _place: place,
+            place,
         }
+    }
+}
+
+impl Relay {
+    pub fn data(&self) -> &Path {
+        self.place.path()
     }
 }
 
@@ -293,8 +299,28 @@ impl Person {
     }
 
     pub fn write(&mut self, line: &str) {
-        writeln!(self.stdin, "{line}").expect("it reads");
+        self.write_bytes(line.as_bytes());
+        self.write_bytes(b"\n");
+    }
+
+    pub fn write_bytes(&mut self, bytes: &[u8]) {
+        self.stdin.write_all(bytes).expect("it reads");
         self.stdin.flush().expect("it reads");
+    }
+
+    /// The input ends here; what the program said until its end.
+    pub fn end_input(self) -> Vec<Value> {
+        let Person {
+            stdin,
+            lines,
+            mut unread,
+            mut process,
+            ..
+        } = self;
+        drop(stdin);
+        assert_eq!(process.code(), Some(0));
+        unread.extend(lines);
+        unread
     }
 
     /// Gives a command and returns its reply or error.
