@@ -151,3 +151,6 @@ fn read(body: &[u8; BODY]) -> Option<(u32, Signature)> {
         Signature(r.array::<SIGNATURE>("certificate signature").ok()?),
     ))
 }
+
+#[cfg(test)]
+mod tests;
