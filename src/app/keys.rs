@@ -15,6 +15,10 @@ use super::{App, CTRL_C_SECONDS, Overlay, PENDING_MAX, Pending, Stage};
 /// Bytes of a filter.
 const FILTER_BYTES: usize = 64;
 
+/// True as long as a second Ctrl+C counts as one.
+pub(super) const CLEARED: &str = "cleared; Ctrl+C again quits";
+pub(super) const AGAIN: &str = "Ctrl+C again quits";
+
 impl App {
     pub(super) fn key(&mut self, action: Action, out: &mut Vec<Command>) {
         if action != Action::ClearOrQuit {
@@ -76,11 +80,7 @@ impl App {
             }
         };
         self.ctrl_c = Some(self.now.at);
-        self.say(if cleared {
-            "cleared; Ctrl+C again quits"
-        } else {
-            "Ctrl+C again quits"
-        });
+        self.say(if cleared { CLEARED } else { AGAIN });
     }
 
     fn first_run_key(&mut self, action: Action, out: &mut Vec<Command>) {
@@ -349,6 +349,7 @@ impl App {
             tag,
             to,
             text: text.clone(),
+            since: self.now.at,
         });
         self.composer.clear();
         if let Some(c) = self.conversation_mut() {

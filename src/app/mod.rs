@@ -58,6 +58,10 @@ pub const READ_SECONDS: f64 = 1.0;
 pub const WAY_SECONDS: f64 = 5.0;
 /// A second Ctrl+C within so many seconds quits.
 pub const CTRL_C_SECONDS: f64 = 2.0;
+/// A message that is not on disk after so long is said to be on its way there, in seconds.
+pub const SAVING_SECONDS: f64 = 0.5;
+/// Without any link since the start the node is said to be joining for so long, in seconds: it may still be called back.
+pub const PATIENCE_SECONDS: f64 = 20.0;
 /// At most one network snapshot is drawn in so many seconds: chaff must not redraw the screen.
 pub const NETWORK_SECONDS: f64 = 1.0;
 
@@ -111,6 +115,7 @@ struct Pending {
     tag: u64,
     to: AccountId,
     text: String,
+    since: Moment,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -147,6 +152,10 @@ pub struct App {
     /// The entry nodes that this run was started with. `None`: not told yet.
     pub entries: Option<Vec<Ticket>>,
     pub online_since: Option<UnixMs>,
+    /// There was a link in this run.
+    linked: bool,
+    /// Since when the node could have links.
+    opened: Moment,
     network_drawn: Option<Moment>,
     network_waits: bool,
     pub notices: Notices,
@@ -185,6 +194,8 @@ impl App {
             network: NetworkInfo::default(),
             entries: None,
             online_since: None,
+            linked: false,
+            opened: now.at,
             network_drawn: None,
             network_waits: false,
             notices: Notices::default(),
@@ -368,11 +379,25 @@ impl App {
             Network::Online
         } else if self.network.node.is_none() {
             Network::Starting
-        } else if self.network.links.is_empty() {
-            Network::Offline
-        } else {
+        } else if !self.network.links.is_empty() {
             Network::Joining
+        } else if self.linked || self.entries.as_ref().is_some_and(Vec::is_empty) {
+            Network::Offline
+        } else if self.now.at < self.opened.after_seconds(PATIENCE_SECONDS) {
+            Network::Joining
+        } else {
+            Network::Offline
         }
+    }
+
+    /// Messages to the open contact that have been on their way to the disk for long enough to say so.
+    pub fn being_saved(&self) -> usize {
+        let late = |p: &&Pending| p.since.after_seconds(SAVING_SECONDS) <= self.now.at;
+        self.pending
+            .iter()
+            .filter(|p| Some(p.to) == self.current)
+            .filter(late)
+            .count()
     }
 
     pub fn layout(&self) -> layout::MainLayout {

@@ -4,14 +4,15 @@ use crate::crypto::id::AccountId;
 use crate::messenger::text;
 use crate::messenger::view::{ChatEvent, ContactState, ContactView, MessageView};
 use crate::node::person::NetworkInfo;
-use crate::wire::time::Now;
+use crate::wire::time::{Moment, Now};
 
 use super::composer::Composer;
 use super::conversation::Conversation;
 use super::event::{Command, Event};
+use super::keys::{AGAIN, CLEARED};
 use super::{
-    App, CONVERSATIONS_MAX, NETWORK_SECONDS, Overlay, Pending, QUESTIONS_MAX, Question,
-    READ_SECONDS, Stage, WAY_SECONDS, clock,
+    App, CONVERSATIONS_MAX, CTRL_C_SECONDS, NETWORK_SECONDS, Overlay, Pending, QUESTIONS_MAX,
+    Question, READ_SECONDS, Stage, WAY_SECONDS, clock,
 };
 
 pub(super) const REQUEST_CAME: &str = "a request came in: F6 to read it";
@@ -77,6 +78,7 @@ pub fn update(app: &mut App, event: Event, now: Now) -> Vec<Command> {
             if app.stage != Stage::Chat {
                 app.stage = Stage::Chat;
                 app.overlay = None;
+                app.opened = now.at;
             }
         }
         Event::WrongPassphrase => {
@@ -138,7 +140,16 @@ impl App {
 
     fn tick(&mut self, before: Now) {
         self.changed |= self.notices.pass(self.now.at);
+        let over = |at: &mut Moment| at.after_seconds(CTRL_C_SECONDS) < self.now.at;
+        if self.ctrl_c.take_if(over).is_some() {
+            for sentence in [CLEARED, AGAIN] {
+                self.notices.take_back(sentence, self.now.at);
+            }
+            self.changed = true;
+        }
         self.close_ways();
+        self.changed |= self.being_saved() > 0;
+        self.changed |= !self.linked && self.network.links.is_empty();
         if clock::minute(before.unix, &self.zone) != clock::minute(self.now.unix, &self.zone) {
             self.changed = true;
         }
@@ -157,6 +168,7 @@ impl App {
             self.online_since = None;
         }
         let state = self.network_state();
+        self.linked |= !info.links.is_empty();
         let same = info == self.network;
         self.network = info;
         if same {

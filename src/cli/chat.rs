@@ -93,12 +93,17 @@ pub fn demo(runtime: &Runtime, clock: Clock, cast: Cast) -> Result<(), Failure> 
 }
 
 fn need_terminal(instead: &str) -> Result<(), Failure> {
-    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        return Ok(());
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        return Err(Failure::usage(format!(
+            "the chat needs a terminal; in a script use `{instead}`"
+        )));
     }
-    Err(Failure::usage(format!(
-        "the chat needs a terminal; in a script use `{instead}`"
-    )))
+    if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        return Err(Failure::usage(format!(
+            "this terminal cannot be drawn on (TERM is dumb); take another, or use `{instead}`"
+        )));
+    }
+    Ok(())
 }
 
 fn show(runtime: &Runtime, clock: Clock, app: App, source: Source) -> Result<(), Failure> {

@@ -52,6 +52,8 @@ impl Pen<'_> {
                 continue;
             }
             let at = x + u16::try_from(used).unwrap_or(u16::MAX);
+            // nothing of what was drawn here before shines through
+            self.buf[(at, y)].reset();
             self.buf[(at, y)].set_symbol(shown).set_style(style);
             for hidden in 1..wide {
                 let next = at + u16::try_from(hidden).unwrap_or(u16::MAX);

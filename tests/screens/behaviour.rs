@@ -354,7 +354,9 @@ fn ctrl_c_clears_and_only_a_second_one_quits() {
     p.type_letters("half a thought");
     p.press(ctrl(Key::Char('c')));
     assert!(p.app.composer.is_empty() && p.asked.is_empty());
+    assert!(p.screen(Theme::MONO).contains("Ctrl+C again quits"));
     p.wait(5);
+    assert!(!p.screen(Theme::MONO).contains("Ctrl+C again quits"));
     p.press(ctrl(Key::Char('c')));
     assert!(
         p.asked.is_empty(),

@@ -190,3 +190,22 @@ fn ascii_screens_hold_ascii_only_even_if_people_do_not() {
         );
     }
 }
+
+#[test]
+fn words_in_a_rule_are_as_bright_as_their_meaning() {
+    let picture = Person::chatting(120, 36).picture(Theme::COLOUR);
+    for words in ["2 new", "1 message is missing here"] {
+        let (y, row) = rows(&picture)
+            .into_iter()
+            .enumerate()
+            .find(|(_, row)| row.contains(&format!("─ {words} ─")))
+            .expect("in sight");
+        let before = row.split(words).next().expect("a beginning");
+        let x = paratox::app::wrap::width(before);
+        let cell = &picture[(
+            u16::try_from(x).expect("small"),
+            u16::try_from(y).expect("small"),
+        )];
+        assert_eq!(cell.modifier, Modifier::BOLD, "{words}");
+    }
+}

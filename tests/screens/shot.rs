@@ -60,7 +60,13 @@ fn runs(buffer: &Buffer, y: u16) -> Vec<Run> {
         );
         let plain = cell.symbol().is_ascii();
         match out.last_mut() {
-            Some(run) if run.look == look && plain && run.text.is_ascii() => {
+            // what stands behind a gap stands in a column of its own
+            Some(run)
+                if run.look == look
+                    && plain
+                    && run.text.is_ascii()
+                    && !(run.text.ends_with("  ") && cell.symbol() != " ") =>
+            {
                 run.text.push_str(cell.symbol());
                 run.columns += columns;
             }

@@ -238,12 +238,12 @@ fn the_network_screen_says_what_is_missing_until_it_is_online() {
         p.wait(2);
         sentences(&p.screen(Theme::MONO))
     };
-    let node = Some(node(40));
     assert!(say(NetworkInfo::default()).contains("The own node is starting."));
-    let offline = say(NetworkInfo {
-        node,
+    let without = NetworkInfo {
+        node: Some(node(40)),
         ..NetworkInfo::default()
-    });
+    };
+    let offline = say(without.clone());
     assert!(
         offline.contains("the entry nodes do not answer"),
         "{offline}"
@@ -254,4 +254,16 @@ fn the_network_screen_says_what_is_missing_until_it_is_online() {
     });
     assert!(joining.contains("Joining: first links"), "{joining}");
     assert!(!say(network()).contains("Joining"));
+    // at the start the lack of links is no news; after a while it is
+    let mut p = Person::at(Stage::Chat, 80, 24);
+    assert!(p.screen(Theme::MONO).contains("starting"));
+    p.event(Event::Network(Box::new(without)));
+    p.event(Event::Entries(crate::scene::entries()));
+    assert!(p.screen(Theme::MONO).contains("joining"));
+    p.wait(19);
+    assert!(p.screen(Theme::MONO).contains("joining"));
+    p.app.take_changed();
+    p.wait(2);
+    assert!(p.app.take_changed());
+    assert!(p.screen(Theme::MONO).contains("offline"));
 }

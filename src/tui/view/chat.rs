@@ -317,7 +317,9 @@ fn promise(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
     let x = l.promise.x;
     let bytes = app.composer.text().len();
     let parcels = bytes.div_ceil(TEXT);
-    let counter = if bytes > MESSAGE_MAX {
+    let counter = if app.being_saved() > 0 {
+        (format!("{} being saved", app.being_saved()), Role::Warn)
+    } else if bytes > MESSAGE_MAX {
         (
             format!("too long: {bytes} of {MESSAGE_MAX} bytes"),
             Role::Danger,

@@ -194,7 +194,7 @@ fn secrecy_lines(columns: usize, pen: &Pen<'_>) -> Vec<(String, Vec<Line>)> {
         line(
             Secrecy::ForwardSecret,
             words::secrecy(Secrecy::ForwardSecret),
-            "forward secret: the keys are erased on both devices",
+            "forward secret: the key is gone here and, they say, there",
         ),
         line(
             Secrecy::OnceOpened,
