@@ -148,6 +148,24 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_her_own_neighbour() {
+        let (a, _, good) = signed();
+        let edge = Edge {
+            owner: a.id(),
+            neighbour: a.id(),
+            address: good.address,
+            expires: good.expires,
+        };
+        let mirrored = LinkCertificate {
+            neighbour: a.id(),
+            by_owner: edge.sign(&a),
+            by_neighbour: edge.sign(&a),
+            ..good
+        };
+        assert!(!mirrored.verify(&a.id(), UNIX));
+    }
+
+    #[test]
     fn it_holds_until_its_expiry_and_not_for_ever() {
         let (a, _, good) = signed();
         assert!(!good.verify(&a.id(), UnixMs(UNIX.0 + 3_600_000)));

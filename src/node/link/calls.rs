@@ -45,8 +45,10 @@ impl Links {
         let calls = self.dials.values().filter(of_purpose).count();
         let room = match purpose {
             Purpose::Contact | Purpose::Errand => calls < CONTACT_DIALS,
-            Purpose::Link => calls < DIALS && self.count(Purpose::Link, true) < CALLED_LINKS,
-            Purpose::Spur => calls < DIALS && self.count(Purpose::Spur, true) < CALLED_SPURS,
+            Purpose::Link => calls + self.count(Purpose::Link, true) < CALLED_LINKS,
+            Purpose::Spur => {
+                calls < DIALS && calls + self.count(Purpose::Spur, true) < CALLED_SPURS
+            }
         };
         if !room {
             return Err(DialFailure::TooMany);

@@ -119,6 +119,11 @@ impl Keys {
         self.old.is_some()
     }
 
+    #[cfg(test)]
+    pub fn never_ask(&mut self) {
+        self.ask = Moment::NEVER;
+    }
+
     /// Too old to go on.
     pub fn is_over(&self, now: Moment) -> bool {
         now.since(self.since) > END

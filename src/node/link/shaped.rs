@@ -483,6 +483,26 @@ mod tests {
     }
 
     #[test]
+    fn numbers_in_use_stay_within_what_the_receiver_remembers() {
+        let mut link = shaped();
+        let mut last = CellKind::Control;
+        for number in 0..u64::from(SPREAD) + 50 {
+            assert_eq!(link.send_control(&[0x40; BODY]), Ok(()));
+            let at = Moment(number);
+            let mut inner = [0; INNER];
+            let seq = link.fill(at, false, CREDIT, &mut inner);
+            link.sent(number, at, seq);
+            last = InnerHeader::split(&inner).expect("just written").0.kind;
+            if number >= u64::from(SPREAD) && link.control.len() == CONTROL {
+                break;
+            }
+        }
+        assert_eq!((link.items.len(), last), (SPREAD as usize, CellKind::Chaff));
+        assert_eq!(link.control.len(), CONTROL);
+        assert_eq!(link.send_control(&[0x40; BODY]), Err(Full), "no more wait");
+    }
+
+    #[test]
     fn a_body_that_cannot_be_handed_up_is_not_acknowledged_and_is_taken_when_it_comes_again() {
         let mut link = shaped();
         let body = InnerHeader {

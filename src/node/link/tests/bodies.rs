@@ -286,3 +286,61 @@ fn old_keys_are_gone_in_time_though_nothing_arrives_any_more() {
     world.run(32.0);
     assert_eq!(kept(&world), [false; 2]);
 }
+
+#[test]
+fn bodies_that_nobody_takes_are_sent_again_until_somebody_does() {
+    let mut world = World::of(56, 2);
+    let (a, _) = world.link(0, 1, Purpose::Link);
+    assert_eq!(world.send_contact(0, 1, 1), Ok(()));
+    world.run(1.0);
+    assert_eq!(world.nodes[1].contacts.len(), 1);
+    // As many as there may be wait above.
+    world.nodes[1].links.untaken = UNTAKEN;
+    for n in 0..3 {
+        assert_eq!(world.nodes[0].links.send(a, 1, &body(n)), Ok(()));
+    }
+    assert_eq!(world.send_contact(0, 1, 2), Ok(()));
+    world.run(3.0);
+    assert!(got(&world, 1).is_empty());
+    assert_eq!(
+        world.nodes[1].contacts.len(),
+        1,
+        "nothing of a session is sent again"
+    );
+    world.nodes[1].links.untaken = 0;
+    world.run(5.0);
+    let mut all = got(&world, 1);
+    all.sort_unstable();
+    assert_eq!(all, [0, 1, 2]);
+}
+
+#[test]
+fn a_link_whose_keys_are_not_replaced_ends_after_forty_minutes() {
+    let mut world = World::of(57, 2);
+    let (a, b) = world.link(0, 1, Purpose::Link);
+    let assoc = world.nodes[0].links.assocs.get_mut(&a).expect("it is up");
+    assoc.keys.never_ask();
+    world.run(39.9 * 60.0);
+    assert!(world.nodes.iter().all(|node| node.downs.is_empty()));
+    world.run(30.0);
+    for (n, id) in [(0, a), (1, b)] {
+        assert_eq!(world.nodes[n].downs, [(id, DownReason::KeysSpent)]);
+    }
+}
+
+#[test]
+fn links_that_say_good_bye_have_a_bound_and_the_oldest_is_cut_short() {
+    let mut world = World::of(58, 2);
+    let mut closed = 0;
+    while closed <= CLOSING {
+        let dialled: Vec<_> = (0..20).map(|_| world.dial(0, 1, Purpose::Spur)).collect();
+        world.run(1.1);
+        for id in dialled {
+            closed += usize::from(world.nodes[0].links.assocs.contains_key(&id));
+            world.close(0, id);
+        }
+        let closing = world.nodes[0].links.assocs.values();
+        let closing = closing.filter(|assoc| assoc.closing.is_some()).count();
+        assert_eq!(closing, closed.min(CLOSING));
+    }
+}

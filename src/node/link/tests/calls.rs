@@ -295,3 +295,59 @@ fn one_source_has_few_half_open_calls_and_the_newest_stay() {
         assert_eq!(newest, Some(caller));
     }
 }
+
+#[test]
+fn calls_beyond_their_bounds_fail_at_once_and_each_purpose_has_its_own() {
+    let mut world = World::of(55, 1);
+    let mut random = Stream::from_seed([55; 32]);
+    let now = world.time();
+    let mut called = 0;
+    let mut target = || {
+        called += 1;
+        DialTarget {
+            key: DialKey::Node(NodeKey::generate(&mut random).id()),
+            addr: SocketAddr::from(([8, called, 0, 1], 9)),
+        }
+    };
+    let links = &mut world.nodes[0].links;
+    for (purpose, bound) in [(Purpose::Link, CALLED_LINKS), (Purpose::Spur, DIALS)] {
+        for _ in 0..bound + 2 {
+            links.dial(now, target(), purpose);
+        }
+        let under_way = links.dials.values().filter(|d| d.purpose == purpose);
+        assert_eq!(under_way.count(), bound);
+    }
+    for plane in [Purpose::Contact, Purpose::Errand] {
+        let results: Vec<_> = (0..CONTACT_DIALS + 2)
+            .map(|_| {
+                let target = target();
+                let DialKey::Node(node) = target.key else {
+                    unreachable!("made above")
+                };
+                let peer = Peer {
+                    node,
+                    addr: target.addr,
+                };
+                links.send_contact(now, plane, peer, &body(1))
+            })
+            .collect();
+        assert!(results[..CONTACT_DIALS].iter().all(Result::is_ok));
+        assert_eq!(results[CONTACT_DIALS..], [Err(Full), Err(Full)]);
+    }
+    world.drain(0);
+    let failures = &world.nodes[0].failures;
+    assert!(failures.iter().all(|(_, why)| *why == DialFailure::TooMany));
+    assert_eq!(failures.len(), 4);
+}
+
+#[test]
+fn a_node_that_is_linked_is_not_called_for_a_link_again() {
+    let mut world = World::of(59, 2);
+    world.link(0, 1, Purpose::Link);
+    let before = world.seen.len();
+    let again = world.dial(0, 1, Purpose::Link);
+    assert_eq!(world.nodes[0].failures, [(again, DialFailure::Linked)]);
+    assert_eq!(world.seen.len(), before);
+    world.dial(0, 1, Purpose::Spur);
+    assert_eq!(world.seen.len(), before + 1);
+}

@@ -114,3 +114,16 @@ fn contact_sessions_beyond_the_bound_push_the_least_recently_used_out() {
     assert_eq!(world.nodes[1].links.contact_sessions(), 0);
     assert_eq!(world.nodes[CONTACTS].links.contact_sessions(), 1);
 }
+
+#[test]
+fn a_contact_session_in_use_has_new_keys_after_forty_minutes() {
+    let mut world = World::of(60, 2);
+    for minute in 0..50u8 {
+        assert_eq!(world.send_contact(0, 1, minute), Ok(()));
+        world.run(60.0);
+        assert_eq!(world.nodes[1].contacts.len(), usize::from(minute) + 1);
+        let handshakes = if minute < 40 { 1 } else { 2 };
+        assert!(world.nodes[1].links.calls_opened() <= handshakes);
+    }
+    assert_eq!(world.nodes[1].links.calls_opened(), 2);
+}
