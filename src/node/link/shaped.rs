@@ -300,7 +300,10 @@ impl Shaped {
         {
             return Some(self.start(slot, true, tick));
         }
-        while let Some(seq) = self.resend.pop_front() {
+        // A peer without room takes nothing: sending again would only use up the sends.
+        while self.peer_credit > 0
+            && let Some(seq) = self.resend.pop_front()
+        {
             let Some(item) = item(&mut self.items, self.base, seq) else {
                 continue;
             };
