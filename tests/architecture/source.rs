@@ -391,6 +391,7 @@ impl Reader {
         let path = self.resolve(path).join("::");
         if let Some(name) = name
             && name != path
+            && name != "_"
         {
             self.brought.insert(name, path.clone());
         }
