@@ -3,6 +3,7 @@
 //! A step that must survive a crash is written on a [`Draft`] first; the draft takes effect when the store has it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -11,10 +12,10 @@ use super::outbox::{Head, Item, Outbox};
 use super::persistence::{
     AccountBytes, Change, ContactRow, MAX_NAME, MessageRow, MetaKey, OutgoingRow, SecretBytes,
 };
-use super::reach::Reach;
+use super::reach::{Reach, ReachedBy};
 use super::session::{ParcelId, SEEN, Sessions};
 use super::view::{ChatEvent, ContactState, ContactView, Delivery, MessageView, Policy};
-use super::{cut, text};
+use super::{ACTIVE, cut, text};
 use crate::crypto::id::AccountId;
 use crate::crypto::secrecy::Secrecy;
 use crate::node::person::ContactTag;
@@ -27,6 +28,10 @@ use crate::wire::time::{Moment, Now, UnixMs};
 pub const CONVERSATION: &str = "conversation";
 /// Layout of that value.
 const VERSION: u8 = 1;
+/// A contact counts as reachable for so long after the last way closed: the next spur takes up to ten seconds.
+const HOLD: Duration = Duration::from_secs(15);
+/// And no longer when something that left has waited for an answer for so long, and nothing else came.
+const UNANSWERED: Duration = Duration::from_secs(30);
 
 /// What the person sees and decides.
 #[derive(Clone)]
@@ -62,14 +67,26 @@ pub struct Talk {
     /// When the next receipt is to leave.
     pub receipt_due: Option<Moment>,
     pub last_receipt: Moment,
+    /// Until when a way was open, as far as is known.
+    pub open_until: Option<Moment>,
     /// Receipts sent in a session in which nothing was heard yet.
     pub unheard_receipts: u32,
-    /// Second copies that came since something new did: our receipt was lost, and the next takes the other way.
-    pub copies: u32,
+    /// The way by which something came again that we have: our receipt was lost, and another is owed.
+    pub again_by: Option<ReachedBy>,
+    /// Such receipts that left since something new came.
+    pub again: u32,
+    /// When they were told last that we are here, in this run.
+    pub greeted: Option<Moment>,
+    /// The session began in this run: the other side may not know yet that it is confirmed.
+    pub begun: bool,
     /// Something opened in the current session.
     pub heard_in_session: bool,
     /// When something opened last; the start of the run before that.
     pub heard: Moment,
+    /// When a text, a request or an answer to one came or was acknowledged last; the start of the run before that.
+    pub talked: Moment,
+    /// Number of the newest message at the start of the run.
+    pub newest: u64,
     /// A receipt of this run matched the chain: riding receipts count.
     pub verified: bool,
     /// Number of the newest receipt of theirs.
@@ -96,10 +113,16 @@ impl Talk {
         Talk {
             receipt_due: None,
             last_receipt: Moment(0),
+            open_until: None,
             unheard_receipts: 0,
-            copies: 0,
+            again_by: None,
+            again: 0,
+            greeted: None,
+            begun: false,
             heard_in_session: false,
             heard: now,
+            talked: now,
+            newest: 0,
             verified: false,
             peer_receipt: 0,
             unopened: 0,
@@ -121,6 +144,9 @@ impl Talk {
         self.unopened = 0;
         self.rekey = false;
         self.unheard_receipts = 0;
+        self.again_by = None;
+        self.again = 0;
+        self.begun = true;
         self.receipt_due = Some(now);
         self.heard = now;
     }
@@ -186,8 +212,8 @@ impl Contact {
             state: self.face.state,
             policy: self.face.policy,
             session: self.sessions.current.is_some(),
-            found: self.reach.is_known(),
-            reachable: self.reach.way(now, 0).is_some(),
+            found: !self.reach.is_unknown(),
+            reachable: self.is_reachable(now),
             request_waits: self.face.state == ContactState::Asked && self.has_work(),
             unread: self.face.unread,
             queued: self
@@ -198,6 +224,55 @@ impl Contact {
             added: self.face.added,
             request_text: self.face.request_text.clone(),
         }
+    }
+
+    /// Whether a way to them is looked for: something waits, or answers of ours do not reach them.
+    pub fn wants_way(&self) -> bool {
+        self.is_open() && (self.has_work() || self.talk.rekey || self.answers_are_lost())
+    }
+
+    /// Whether something was exchanged with them so recently that a spur is kept for the next text.
+    pub fn is_recent(&self, now: Moment) -> bool {
+        self.sessions.current.is_some() && now.since(self.talk.talked) < ACTIVE
+    }
+
+    /// Since when they owe an answer to something that left, if they do.
+    fn unanswered_since(&self) -> Option<Moment> {
+        let left = self
+            .outbox
+            .items()
+            .filter(|item| item.tries > 0 && !item.held);
+        let start = self.sessions.start.as_ref().filter(|start| start.tries > 0);
+        let first = left
+            .map(|item| item.first)
+            .chain(start.map(|start| start.made))
+            .min()?;
+        Some(first.max(self.talk.heard))
+    }
+
+    /// What the screen promises by "reachable": what is written now is expected to be there in seconds. A way is open, or was a moment ago,
+    /// because spurs come and go; and nothing that went along it has been left without an answer for long.
+    pub fn is_reachable(&self, now: Moment) -> bool {
+        self.is_open() && now < self.reachable_end()
+    }
+
+    /// When that ends if nothing happens.
+    pub fn reachable_end(&self) -> Moment {
+        let open = self.talk.open_until.map_or(Moment(0), |until| until + HOLD);
+        let silent = self.unanswered_since();
+        open.min(silent.map_or(Moment::NEVER, |since| since + UNANSWERED))
+    }
+
+    /// Notes whether a way is open. Whether the screen is to be told.
+    pub fn note_way(&mut self, now: Moment) -> bool {
+        let until = self.reach.open_until(now);
+        self.talk.open_until = if until > now {
+            Some(until)
+        } else {
+            self.talk.open_until.map(|before| before.min(now))
+        };
+        let shown = self.shown.as_ref().map(|view| view.reachable);
+        shown.is_some_and(|shown| shown != self.is_reachable(now))
     }
 
     pub fn draft(&self) -> Draft {
@@ -258,8 +333,12 @@ impl Draft {
     /// The parcel was opened; `in_sequence` if it had a place there.
     pub fn note_seen(&mut self, mut id: ParcelId, in_sequence: bool) {
         id[0] |= u8::from(in_sequence);
-        if self.seen.len() >= SEEN {
-            self.seen.pop_front();
+        // Receipts do not displace what their sender repeats until it is acknowledged.
+        let alike = |seen: &&ParcelId| (seen[0] ^ id[0]) & 1 == 0;
+        if self.seen.iter().filter(alike).count() >= SEEN / 2
+            && let Some(oldest) = self.seen.iter().position(|seen| alike(&seen))
+        {
+            self.seen.remove(oldest);
         }
         self.seen.push_back(id);
     }
@@ -408,6 +487,8 @@ pub fn restore_item(row: &OutgoingRow, previous: [u8; 8]) -> Item {
         secrecy: row.secrecy,
         left: row.tries > 0,
         tries: 0,
+        waits: 0,
+        by_spur: false,
         first: Moment(0),
         last: Moment(0),
         due: Moment(0),

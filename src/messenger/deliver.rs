@@ -21,16 +21,16 @@ use crate::wire::time::Moment;
 /// Receipts of a contact are at least this far apart: one names all that came between.
 const RECEIPT_GAP: Duration = Duration::from_millis(1500);
 /// The answer to a first parcel is waited for this long before we start a session ourselves.
-const OFFER_PATIENCE: Duration = Duration::from_secs(60);
+pub const OFFER_PATIENCE: Duration = Duration::from_secs(60);
 /// A parcel that left so often over so long without an acknowledgement, while nothing of theirs came, opens under nothing at the other
 /// side: the session is lost there.
-const LOST_TRIES: u32 = 6;
-const LOST_AFTER: Duration = Duration::from_secs(45);
+const LOST_TRIES: u32 = 4;
+const LOST_AFTER: Duration = Duration::from_secs(20);
 /// One that left so often although they are heard has lost its key to newer ones.
-const GONE_TRIES: u32 = 12;
+const GONE_TRIES: u32 = 8;
 /// So many parcels of theirs that open under nothing, for `UNOPENED_AFTER`, say the same.
 const UNOPENED: u32 = 4;
-const UNOPENED_AFTER: Duration = Duration::from_secs(30);
+const UNOPENED_AFTER: Duration = Duration::from_secs(20);
 /// First and longest wait between two new sessions in place of a lost one, in seconds.
 const RENEW_FIRST: f64 = 120.0;
 const RENEW_LAST: f64 = 3600.0;
@@ -39,8 +39,14 @@ const RENEW_LAST: f64 = 3600.0;
 const START_FIRST: f64 = 2.0;
 const START_LAST: f64 = 60.0;
 const START_GROWTH: f64 = 1.8;
+/// So many receipts in a row that were asked for again: we are to find another way, although nothing of ours waits.
+const LOST_ANSWERS: u32 = 2;
 /// After the store refused.
 const STALL: Duration = Duration::from_secs(5);
+/// A contact whose session was there before this run is told so often that we are back, until something of theirs comes.
+const GREETINGS: u32 = 3;
+/// Who was told that we are here is told again when a spur to them opens so long afterwards: along it they can answer at once.
+const GREETING_GAP: Duration = Duration::from_secs(20);
 /// What the receiver holds although something before it is missing is not sent again before this.
 const HELD: Duration = Duration::from_secs(60);
 
@@ -55,6 +61,59 @@ impl Contact {
         let due = now.max(self.talk.last_receipt + RECEIPT_GAP);
         let talk = &mut self.talk;
         talk.receipt_due = Some(talk.receipt_due.map_or(due, |before| before.min(due)));
+    }
+
+    /// A spur to them opened: whatever waits leaves along it, and if nothing does, a receipt, so that they know the spur as their way to us.
+    /// Who has just started says so in this way that it is back, to those whose messages wait.
+    pub fn spur_opened(&mut self, now: Moment) {
+        self.reach.spur_up(now);
+        self.way_opened(now);
+        let greeted = self.talk.greeted;
+        let told = greeted.is_some_and(|before| now.since(before) < GREETING_GAP);
+        if self.face.state == ContactState::Accepted && self.sessions.current.is_some() && !told {
+            self.talk.greeted = Some(now);
+            self.owe_receipt(now);
+        }
+    }
+
+    /// What waited, or left some time ago, leaves at once.
+    pub fn way_opened(&mut self, now: Moment) {
+        self.outbox.hurry(now);
+        if let Some(start) = &mut self.sessions.start {
+            start.due = start.due.min(now);
+        }
+    }
+
+    /// A parcel came that was opened before: our receipt was lost.
+    pub fn came_again(&mut self, by: ReachedBy, now: Moment) {
+        if self.sessions.current.is_none() {
+            return;
+        }
+        self.talk.again_by = Some(by);
+        // It came along a spur of theirs that is there now; the one that we know may be gone, and nobody tells us.
+        if let ReachedBy::Handle(handle) = by {
+            self.reach.offer_handle(handle, now);
+        }
+        self.owe_receipt(now);
+    }
+
+    /// The way of the next receipt. What came again shows a way that works; if it goes on, that one may work in one direction only.
+    fn receipt_way(&self, now: Moment) -> Option<ReachedBy> {
+        let Some(by) = self.talk.again_by else {
+            return self.reach.way(now, self.talk.unheard_receipts);
+        };
+        let open = by != ReachedBy::Spur || self.reach.is_spur_up();
+        let (same, other) = (open.then_some(by), self.reach.other(by, now));
+        if self.talk.again.is_multiple_of(2) {
+            same.or(other)
+        } else {
+            other.or(same)
+        }
+    }
+
+    /// Whether answers of ours are lost again and again.
+    pub fn answers_are_lost(&self) -> bool {
+        self.talk.again >= LOST_ANSWERS
     }
 
     /// When `serve` has something to do; `NEVER` without a way.
@@ -173,7 +232,12 @@ impl Contact {
             Some(other) if self.is_open() && desk.all_erased() => {
                 desk.send(other.way(self.tag), parcel)
             }
-            _ => self.outbox.not_sent(&parcel, now),
+            _ => {
+                if !self.outbox.not_sent(&parcel, now) {
+                    // A receipt, or a skip that the next receipt of theirs asks for again.
+                    self.owe_receipt(now);
+                }
+            }
         }
     }
 
@@ -187,6 +251,7 @@ impl Contact {
             self.sessions.start = Some(Start {
                 state,
                 parcel: Box::new(parcel),
+                made: now,
                 tries: 0,
                 due: now,
                 copies: Copies::new(now),
@@ -211,7 +276,6 @@ impl Contact {
         let by = ways
             .into_iter()
             .filter_map(|tries| self.reach.way(now, tries))
-            .map(|(by, _)| by)
             .find(|by| !limited(*by) || ready <= now);
         let Some(by) = by else {
             start.due = ready;
@@ -233,7 +297,10 @@ impl Contact {
         let mut draft = self.draft();
         let account = self.bytes();
         let have = self.inbox.received;
-        let owed_receipt = self.owed_receipt();
+        let receipt_by = self
+            .owed_receipt()
+            .filter(|due| *due <= now)
+            .and_then(|_| self.receipt_way(now));
         let Some(ratchet) = &mut self.sessions.current else {
             return Ok(());
         };
@@ -247,7 +314,7 @@ impl Contact {
                 if item.due > now {
                     continue;
                 }
-                let Some((by, _)) = self.reach.way(now, item.tries) else {
+                let Some(by) = self.reach.way(now, item.tries) else {
                     break;
                 };
                 let parcel = match &item.sealed {
@@ -286,15 +353,14 @@ impl Contact {
                         item.sealed.insert(Box::new(parcel)).clone()
                     }
                 };
-                if by != ReachedBy::Spur {
-                    self.reach.handle_used(now, two_tries);
-                }
+                self.reach.used(by, now, two_tries);
+                item.by_spur = by == ReachedBy::Spur;
                 leaving.push((by.way(self.tag), parcel));
             }
         }
         let mut receipt_left = false;
         if self.talk.skip_due
-            && let Some((by, _)) = self.reach.way(now, 0)
+            && let Some(by) = self.reach.way(now, 0)
         {
             let body = Body::skip(draft.head.peer_has, &draft.head.peer_has_link, have);
             if let Ok((parcel, _)) = ratchet.encrypt(body.bytes(), &mut desk.random) {
@@ -302,11 +368,7 @@ impl Contact {
                 leaving.push((by.way(self.tag), Box::new(parcel)));
             }
         }
-        if owed_receipt.is_some_and(|due| due <= now)
-            && let Some((by, _)) = self
-                .reach
-                .way(now, self.talk.unheard_receipts.max(self.talk.copies))
-        {
+        if let Some(by) = receipt_by {
             draft.head.receipts = draft.head.receipts.saturating_add(1);
             let receipt = Receipt {
                 number: draft.head.receipts,
@@ -332,11 +394,16 @@ impl Contact {
         if receipt_left {
             self.talk.last_receipt = now;
             self.talk.receipt_due = None;
+            if self.talk.again_by.take().is_some() {
+                self.talk.again = self.talk.again.saturating_add(1);
+            }
             if !self.talk.heard_in_session {
+                let sent = self.talk.unheard_receipts;
+                self.talk.unheard_receipts = sent.saturating_add(1);
                 // The other side has to learn that the session is confirmed.
-                let wait = pause(self.talk.unheard_receipts);
-                self.talk.unheard_receipts = self.talk.unheard_receipts.saturating_add(1);
-                self.talk.receipt_due = Some(now.after_seconds(wait));
+                if self.talk.begun || self.talk.unheard_receipts < GREETINGS {
+                    self.talk.receipt_due = Some(now.after_seconds(pause(sent)));
+                }
             }
         }
         let state = self.face.state;

@@ -290,6 +290,12 @@ impl<P: Persistence> Messenger<P> {
                 contact.inbox.restore_part(Body::from_bytes(bytes));
             }
         }
+        for contact in self.contacts.values_mut() {
+            // A history that cannot be read now is read when it is opened; here it only orders.
+            let rows = self.desk.store.messages(contact.account.bytes(), None, 1);
+            let newest = rows.ok().and_then(|rows| rows.last().map(|row| row.number));
+            contact.talk.newest = newest.unwrap_or(0);
+        }
         self.touched.extend(self.contacts.keys().copied());
         self.settle(now);
     }
@@ -320,16 +326,10 @@ impl<P: Persistence> Messenger<P> {
 
     pub fn handle_node(&mut self, now: Now, event: PersonEvent) {
         match event {
-            PersonEvent::Intro { points } => {
-                self.publisher.points(points, now, &mut self.desk.random)
-            }
+            PersonEvent::Intro { points } => self.publisher.points(points, now),
             PersonEvent::SpurUp { contact } => {
                 if let Some(contact) = self.tagged(contact) {
-                    contact.reach.spur_up(now.at);
-                    contact.outbox.hurry(now.at);
-                    if let Some(start) = &mut contact.sessions.start {
-                        start.due = start.due.min(now.at);
-                    }
+                    contact.spur_opened(now.at);
                 }
             }
             PersonEvent::SpurDown { contact } => {
@@ -388,7 +388,10 @@ impl<P: Persistence> Messenger<P> {
         let room = self.fetches.len() < FETCHES;
         for contact in self.contacts.values() {
             next = next.min(contact.due(now.at));
-            if contact.has_work() && contact.is_open() {
+            if contact.is_reachable(now.at) {
+                next = next.min(contact.reachable_end());
+            }
+            if contact.wants_way() {
                 if room || contact.reach.is_fetching() {
                     next = next.min(contact.reach.fetch_due(now.at));
                 }
@@ -458,6 +461,9 @@ impl<P: Persistence> Messenger<P> {
         for contact in self.contacts.values_mut() {
             if contact.due(now.at) <= now.at {
                 contact.serve(&mut self.desk, now.at);
+            }
+            if contact.note_way(now.at) {
+                self.touched.insert(contact.account);
             }
         }
         self.publisher.serve(&mut self.desk, &mut self.next_id, now);

@@ -31,6 +31,8 @@ struct After {
     /// have, ahead
     held: Option<(u32, u32)>,
     verified: bool,
+    /// A receipt had matched in the same session before.
+    matched_before: bool,
     peer_receipt: Option<u32>,
     peer_lost: bool,
     /// Something of ours was known to be with them, and it is not what they have: worth a word to the person.
@@ -82,17 +84,18 @@ impl<P: Persistence> Messenger<P> {
         } else {
             match body.meaning() {
                 Ok(Meaning::Receipt(receipt)) => {
-                    if receipt.number > contact.talk.peer_receipt {
+                    // What was read in the session before says nothing of this one: its sender may be older now.
+                    let newest = match place {
+                        Place::Current => contact.talk.peer_receipt,
+                        Place::Offered(_) => 0,
+                    };
+                    after.matched_before = place == Place::Current && contact.talk.verified;
+                    if receipt.number > newest {
                         after.peer_receipt = Some(receipt.number);
-                        if read_receipt(
-                            &mut self.desk,
-                            contact,
-                            &mut draft,
-                            &mut after,
-                            body.have(),
-                            &receipt,
-                        )
-                        .is_err()
+                        let desk = &mut self.desk;
+                        let have = body.have();
+                        if read_receipt(desk, contact, &mut draft, &mut after, have, &receipt)
+                            .is_err()
                         {
                             return;
                         }
@@ -185,15 +188,23 @@ impl<P: Persistence> Messenger<P> {
         let talk = &mut contact.talk;
         talk.heard_in_session = true;
         talk.unheard_receipts = 0;
-        talk.copies = 0;
         talk.unopened = 0;
+        if after.receipt {
+            talk.again_by = None;
+            talk.again = 0;
+        }
+        if after.receipt || after.acknowledged.is_some() {
+            talk.talked = now.at;
+        }
         talk.renewals = 0;
         talk.verified |= after.verified;
         if let Some(number) = after.peer_receipt {
             talk.peer_receipt = number;
         }
-        if let Some(up_to) = after.acknowledged {
-            contact.outbox.acknowledge(up_to, now.at);
+        if let Some(up_to) = after.acknowledged
+            && contact.outbox.acknowledge(up_to, now.at)
+        {
+            contact.reach.spur_led_there();
         }
         if let Some((have, ahead)) = after.held {
             contact.outbox.note_held(have, ahead, now.at);
@@ -277,7 +288,7 @@ fn read_receipt<P: Persistence>(
         }
         // In a session in which a receipt matched before, what their parcels said since then counts, too: this receipt was overtaken by one
         // of those. A state that was rolled back speaks in a session of its own.
-        Standing::PeerLost if contact.talk.verified => {}
+        Standing::PeerLost if after.matched_before => {}
         Standing::PeerLost => after.peer_lost = true,
         Standing::Nonsense => {}
         Standing::WeLost { common } => {

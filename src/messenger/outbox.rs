@@ -28,6 +28,8 @@ const LAST_RESEND: f64 = 60.0;
 const FARTHEST: u32 = 1 << 31;
 /// Seconds until something is tried again that found no way although one seemed open.
 const NO_WAY: f64 = 1.0;
+/// What left so short a while ago does not leave again because a way opened.
+const FRESHLY_LEFT: Duration = Duration::from_secs(3);
 /// Each try waits this much longer.
 const GROWTH: f64 = 1.6;
 
@@ -47,6 +49,10 @@ pub struct Item {
     pub left: bool,
     /// Times it left in this run under the current session.
     pub tries: u32,
+    /// Times it left since a way opened: patience grows with them.
+    pub waits: u32,
+    /// It left along our spur last.
+    pub by_spur: bool,
     /// When it left first, in the same run and session.
     pub first: Moment,
     pub last: Moment,
@@ -121,6 +127,8 @@ impl Head {
             secrecy: Secrecy::OnceOpened,
             left: false,
             tries: 0,
+            waits: 0,
+            by_spur: false,
             first: Moment(0),
             last: Moment(0),
             due: Moment(0),
@@ -251,24 +259,27 @@ impl Outbox {
         head
     }
 
-    /// Removes what is acknowledged and learns how long it took.
-    pub fn acknowledge(&mut self, up_to: u32, now: Moment) {
+    /// Removes what is acknowledged and learns how long it took. Whether anything of it left along our spur last.
+    pub fn acknowledge(&mut self, up_to: u32, now: Moment) -> bool {
+        let mut by_spur = false;
         while self
             .items
             .front()
             .is_some_and(|item| item.sequence <= up_to)
         {
             let Some(item) = self.items.pop_front() else {
-                return;
+                break;
             };
+            by_spur |= item.by_spur;
             if item.tries == 1 && !item.held {
                 self.learn(now.since(item.last).as_secs_f64());
                 self.kept = 0.0;
-            } else if item.tries > 1 {
-                let patience = self.patience(item.tries).as_secs_f64();
+            } else if item.waits > 1 {
+                let patience = self.patience(item.waits).as_secs_f64();
                 self.kept = self.kept.max(patience.min(LONGEST_KEPT));
             }
         }
+        by_spur
     }
 
     fn learn(&mut self, seconds: f64) {
@@ -318,31 +329,34 @@ impl Outbox {
     ) {
         let mut dues = Vec::with_capacity(WINDOW);
         for item in self.waiting(&may_leave) {
-            let tries = item.tries.saturating_add(1);
             let wait = self
-                .patience(tries)
+                .patience(item.waits.saturating_add(1))
                 .max(if item.held { held } else { Duration::ZERO });
-            dues.push((item.due <= now && item.sealed.is_some()).then_some((tries, wait)));
+            dues.push((item.due <= now && item.sealed.is_some()).then_some(wait));
         }
         for (item, due) in self.window(may_leave).zip(dues) {
-            if let Some((tries, wait)) = due {
-                if tries == 1 {
+            if let Some(wait) = due {
+                if item.tries == 0 {
                     item.first = now;
                 }
-                item.tries = tries;
+                item.tries = item.tries.saturating_add(1);
+                item.waits = item.waits.saturating_add(1);
                 item.last = now;
                 item.due = now + wait;
             }
         }
     }
 
-    /// There was no way for this parcel after all: that was no try.
-    pub fn not_sent(&mut self, parcel: &[u8; PARCEL], now: Moment) {
-        let sent = self.items.iter_mut().take(WINDOW);
-        for item in sent.filter(|item| item.sealed.as_deref() == Some(parcel)) {
-            item.tries = item.tries.saturating_sub(1);
-            item.due = now.after_seconds(NO_WAY);
-        }
+    /// There was no way for this parcel after all: that was no try. Whether it is one of these.
+    pub fn not_sent(&mut self, parcel: &[u8; PARCEL], now: Moment) -> bool {
+        let mut sent = self.items.iter_mut().take(WINDOW);
+        let Some(item) = sent.find(|item| item.sealed.as_deref() == Some(parcel)) else {
+            return false;
+        };
+        item.tries = item.tries.saturating_sub(1);
+        item.waits = item.waits.saturating_sub(1);
+        item.due = now.after_seconds(NO_WAY);
+        true
     }
 
     /// The store refused what was sealed just now: (sequence, whether it was the first time).
@@ -358,11 +372,12 @@ impl Outbox {
         }
     }
 
-    /// A new way is open: what found none, or left some time ago, leaves at once.
+    /// A new way is open: what found none, or left some time ago, leaves at once, and patience with it begins anew.
     pub fn hurry(&mut self, now: Moment) {
         for item in self.items.iter_mut().take(WINDOW) {
-            if item.tries == 0 || now.since(item.last) > Duration::from_secs(3) {
+            if item.tries == 0 || now.since(item.last) > FRESHLY_LEFT {
                 item.due = now;
+                item.waits = 0;
             }
         }
     }
@@ -372,6 +387,7 @@ impl Outbox {
         for item in &mut self.items {
             item.sealed = None;
             item.tries = 0;
+            item.waits = 0;
             item.due = Moment(0);
             item.held = false;
         }

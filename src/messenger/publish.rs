@@ -5,9 +5,9 @@ use super::persistence::Persistence;
 use crate::crypto::aead;
 use crate::crypto::blind::Purpose;
 use crate::crypto::id::AccountId;
-use crate::crypto::random::Stream;
 use crate::crypto::ratchet::Ratchet;
 use crate::node::person::{IntroPoint, NodeCommand};
+use crate::wire::size::VALUE;
 use crate::wire::time::{Moment, Now};
 use crate::wire::{descriptor, introduction};
 
@@ -46,8 +46,9 @@ pub struct Publisher {
     failures: u32,
     day: u32,
     revision: u64,
-    /// Whether the way to the own place was asked for.
+    /// Whether the own place was looked up, and the look-up and its day while no answer has come.
     looked: bool,
+    look: Option<(u64, u32)>,
 }
 
 impl Publisher {
@@ -60,11 +61,12 @@ impl Publisher {
             day,
             revision: 0,
             looked: false,
+            look: None,
         }
     }
 
     /// The set of live intro points is another one.
-    pub fn points(&mut self, points: Vec<IntroPoint>, now: Now, _random: &mut Stream) {
+    pub fn points(&mut self, points: Vec<IntroPoint>, now: Now) {
         self.points = points;
         self.failures = 0;
         self.next = if self.points.is_empty() {
@@ -72,6 +74,31 @@ impl Publisher {
         } else {
             now.at
         };
+    }
+
+    /// The answer to a look-up of the own place. Whether it was one. Keepers hold on to the newest revision; where this computer's clock was
+    /// set back since that was made, what was published meanwhile is older to them, and would not be seen until the clock has caught up.
+    pub fn found(
+        &mut self,
+        id: u64,
+        value: Option<&[u8; VALUE]>,
+        account: &AccountId,
+        now: Now,
+    ) -> bool {
+        let Some((_, day)) = self.look.take_if(|(look, _)| *look == id) else {
+            return false;
+        };
+        let Some(Ok(ours)) = value.map(|value| introduction::open(account, day, value)) else {
+            return true;
+        };
+        if ours.revision > self.revision {
+            let published = self.revision > 0;
+            self.revision = ours.revision;
+            if published && !self.points.is_empty() {
+                self.next = now.at;
+            }
+        }
+        true
     }
 
     pub fn published(&mut self, id: u64, copies: u8, now: Now) {
@@ -110,10 +137,11 @@ impl Publisher {
             self.retry(now);
         }
         if !self.looked {
-            // Nothing is expected there. But the node then knows the way to it by the time there is something to publish.
+            // What an earlier run left there; and the node then knows the way by the time there is something to publish.
             self.looked = true;
             let id = *next_id;
             *next_id += 1;
+            self.look = Some((id, day));
             let key = place_of(&desk.id, day);
             desk.node(NodeCommand::Fetch { id, key });
         }

@@ -18,10 +18,14 @@ const FIRST_FETCH: f64 = 1.0;
 const LAST_FETCH: f64 = 60.0;
 /// A look-up that was never answered counts as failed.
 const FETCH_PATIENCE: Duration = Duration::from_secs(180);
-/// An intro point that led to nothing for this long is given up for the other one, and the descriptor is looked up again.
-const POINT_PATIENCE: Duration = Duration::from_secs(60);
+/// Where nothing was heard for so long although a way is wanted, the descriptor is looked up again; twice as long after each look-up that
+/// brought nothing new, up to `LAST_FETCH`. An intro point is replaced 30 s after it was lost, and a look-up costs nothing but its turn.
+const LOOK_AGAIN: f64 = 10.0;
+/// An intro point that led to nothing for this long is given up for the other one. Which of the two a spur goes to is decided at its birth,
+/// so that this is no haste.
+const POINT_PATIENCE: Duration = Duration::from_secs(20);
 /// An open spur that brought nothing for this long tries the other credential.
-const CREDENTIAL_PATIENCE: Duration = Duration::from_secs(25);
+const CREDENTIAL_PATIENCE: Duration = Duration::from_secs(15);
 /// A descriptor is looked up again after this long, if a way is wanted.
 const FRESH: Duration = Duration::from_secs(30 * 60);
 
@@ -39,13 +43,22 @@ pub struct Reach {
     fetch: Option<Fetch>,
     next_fetch: Moment,
     failures: u32,
+    /// Look-ups in a row that brought nothing new.
+    looks: u32,
     /// Which day the next look-up asks for.
     turn: u32,
     pick: usize,
-    /// Since when the picked point has led to nothing although a way is wanted.
-    tried_since: Option<Moment>,
+    picked: Moment,
+    /// Since when nothing was heard although a way is wanted.
+    silent_since: Option<Moment>,
     spur_up: bool,
+    /// Since when it is, or goes elsewhere.
+    spur_since: Moment,
+    /// Since then something came by it, or something that left by it was acknowledged.
+    spur_proved: bool,
     spur_heard: Moment,
+    /// The patience with the spur ends: a parcel left along it, and nothing that left so was acknowledged since.
+    spur_until: Option<Moment>,
     handle: Option<(ReplyHandle, Moment)>,
     /// The patience with the handle ends: a parcel left along it, and nothing came by it since.
     handle_until: Option<Moment>,
@@ -65,11 +78,16 @@ impl Reach {
             fetch: None,
             next_fetch: Moment(0),
             failures: 0,
+            looks: 0,
             turn: 0,
             pick: 0,
-            tried_since: None,
+            picked: Moment(0),
+            silent_since: None,
             spur_up: false,
+            spur_since: Moment(0),
+            spur_proved: false,
             spur_heard: Moment(0),
+            spur_until: None,
             handle: None,
             handle_until: None,
             use_cookie: false,
@@ -78,56 +96,89 @@ impl Reach {
         }
     }
 
-    /// The way for something that left `tries` times without an answer: our spur, whose end we know beforehand, then theirs, in turn.
-    pub fn way(&self, now: Moment, tries: u32) -> Option<(ReachedBy, Moment)> {
-        let handle = self.open_handle(now);
-        let spur = self.spur_up.then_some(self.spur_heard);
-        match (spur, handle) {
-            (None, None) => None,
-            (Some(heard), None) => Some((ReachedBy::Spur, heard)),
-            (None, Some((handle, heard))) => Some((ReachedBy::Handle(handle), heard)),
-            (Some(by_spur), Some((handle, by_handle))) => {
-                if tries.is_multiple_of(2) {
-                    Some((ReachedBy::Spur, by_spur))
-                } else {
-                    Some((ReachedBy::Handle(handle), by_handle))
-                }
-            }
+    /// The way for something that left `tries` times without an answer: our spur, whose end we know beforehand, then theirs, in turn; theirs
+    /// first if it was heard from since ours opened and ours was not. While nothing comes of the spur, theirs alone.
+    pub fn way(&self, now: Moment, tries: u32) -> Option<ReachedBy> {
+        let handle = self.open_handle(now).map(ReachedBy::Handle);
+        if !self.spur_up {
+            return handle;
+        }
+        let doubtful = self.spur_until.is_some_and(|until| now >= until);
+        let newer = self
+            .handle_heard()
+            .is_some_and(|heard| heard > self.spur_since);
+        let spur_first = self.spur_proved || !newer;
+        let by_spur = !doubtful && tries.is_multiple_of(2) == spur_first;
+        handle.filter(|_| !by_spur).or(Some(ReachedBy::Spur))
+    }
+
+    /// The other way than this one, if it is open.
+    pub fn other(&self, by: ReachedBy, now: Moment) -> Option<ReachedBy> {
+        match by {
+            ReachedBy::Spur => self.open_handle(now).map(ReachedBy::Handle),
+            ReachedBy::Handle(_) => self.spur_up.then_some(ReachedBy::Spur),
         }
     }
 
-    fn open_handle(&self, now: Moment) -> Option<(ReplyHandle, Moment)> {
-        let (handle, heard) = self.handle?;
+    fn open_handle(&self, now: Moment) -> Option<ReplyHandle> {
+        (now < self.handle_end()?).then_some(self.handle?.0)
+    }
+
+    /// When the handle is a way no more, unless something is heard by it.
+    fn handle_end(&self) -> Option<Moment> {
+        let (_, heard) = self.handle?;
         let alone = if self.spur_up {
             Duration::ZERO
         } else {
             HANDLE_ALONE
         };
-        let silent = self.handle_until.is_some_and(|until| now >= until + alone);
-        (!silent && now.since(heard) < HANDLE_LIFE).then_some((handle, heard))
+        let silent = self
+            .handle_until
+            .map_or(Moment::NEVER, |until| until + alone);
+        Some(silent.min(heard + HANDLE_LIFE))
     }
 
-    /// Something that is to be acknowledged leaves along the handle. `patience`: how long until a word by it is missed.
-    pub fn handle_used(&mut self, now: Moment, patience: Duration) {
-        self.handle_until.get_or_insert(now + patience);
+    /// Until when a way is open if nothing happens; `now` if none is.
+    pub fn open_until(&self, now: Moment) -> Moment {
+        if self.spur_up {
+            return Moment::NEVER;
+        }
+        self.handle_end().map_or(now, |end| end.max(now))
+    }
+
+    /// Something that is to be acknowledged leaves. `patience`: how long until an answer is missed.
+    pub fn used(&mut self, by: ReachedBy, now: Moment, patience: Duration) {
+        let until = match by {
+            ReachedBy::Spur => &mut self.spur_until,
+            ReachedBy::Handle(_) => &mut self.handle_until,
+        };
+        until.get_or_insert(now + patience);
+    }
+
+    /// Something that left along our spur was acknowledged.
+    pub fn spur_led_there(&mut self) {
+        self.spur_until = None;
+        self.spur_proved = true;
     }
 
     /// A way refused a parcel: the other one, if it is open. A handle that refused is a way no more.
     pub fn refused(&mut self, way: Way, now: Moment) -> Option<ReachedBy> {
-        let handle = self.open_handle(now).map(|(handle, _)| handle);
         match way {
-            Way::Spur(_) => handle.map(ReachedBy::Handle),
+            Way::Spur(_) => self.other(ReachedBy::Spur, now),
             Way::Handle(refused) => {
                 if self.handle.is_some_and(|(known, _)| known == refused) {
                     self.handle = None;
                 }
-                self.spur_up.then_some(ReachedBy::Spur)
+                self.other(ReachedBy::Handle(refused), now)
             }
         }
     }
 
     pub fn spur_up(&mut self, now: Moment) {
         self.spur_up = true;
+        self.spur_since = now;
+        self.spur_proved = false;
+        self.spur_until = None;
         self.credential_since = now;
     }
 
@@ -146,17 +197,26 @@ impl Reach {
         self.shows_cookie
     }
 
-    /// Something of theirs opened that came this way.
-    pub fn heard(&mut self, by: ReachedBy, now: Moment) {
-        match by {
-            ReachedBy::Spur => self.spur_heard = now,
-            ReachedBy::Handle(handle) => self.offer_handle(handle, now),
-        }
-        self.tried_since = None;
+    /// Something of theirs opened that came this way. Whether it opens a way that was not open before.
+    pub fn heard(&mut self, by: ReachedBy, now: Moment) -> bool {
+        self.silent_since = None;
+        self.looks = 0;
         self.credential_since = now;
+        match by {
+            ReachedBy::Spur => {
+                self.spur_heard = now;
+                self.spur_led_there();
+                false
+            }
+            ReachedBy::Handle(handle) => {
+                let known = self.open_handle(now) == Some(handle);
+                self.offer_handle(handle, now);
+                !known
+            }
+        }
     }
 
-    /// A parcel that names them came this way, although nothing is proven: an answer can go back.
+    /// A parcel that names them came this way, or a copy of one, although nothing is proven: an answer can go back.
     pub fn offer_handle(&mut self, handle: ReplyHandle, now: Moment) {
         self.handle = Some((handle, now));
         self.handle_until = None;
@@ -175,38 +235,29 @@ impl Reach {
             }
             self.failed(now);
         }
-        let stale = match self.fetched {
-            None => true,
-            Some(at) => {
-                now.since(at) >= FRESH
-                    || (self.points_tried(now) && now.since(at) >= POINT_PATIENCE)
-            }
+        now >= self.stale_at() && now >= self.next_fetch
+    }
+
+    /// When what is known of the contact's intro points is to be looked up again.
+    fn stale_at(&self) -> Moment {
+        let Some(at) = self.fetched else {
+            return Moment(0);
         };
-        stale && now >= self.next_fetch
+        let silent = self
+            .silent_since
+            .map(|since| since.after_seconds(LOOK_AGAIN));
+        (at + FRESH).min(silent.unwrap_or(Moment::NEVER))
     }
 
     /// When `wants_fetch` may change by time alone.
     pub fn fetch_due(&self, now: Moment) -> Moment {
-        match (&self.fetch, self.fetched) {
-            (Some(fetch), _) => fetch.asked + FETCH_PATIENCE,
-            (None, None) => self.next_fetch,
-            (None, Some(at)) => {
-                let tried = self.tried_since.map_or(Moment::NEVER, |since| {
-                    (since + POINT_PATIENCE).max(at + POINT_PATIENCE)
-                });
-                let due = (at + FRESH).min(tried).max(self.next_fetch);
-                if due <= now {
-                    now + Duration::from_secs(1)
-                } else {
-                    due
-                }
-            }
+        match &self.fetch {
+            Some(fetch) => fetch.asked + FETCH_PATIENCE,
+            None => self
+                .stale_at()
+                .max(self.next_fetch)
+                .max(now + Duration::from_secs(1)),
         }
-    }
-
-    fn points_tried(&self, now: Moment) -> bool {
-        self.tried_since
-            .is_some_and(|since| now.since(since) >= POINT_PATIENCE)
     }
 
     /// Begins a look-up and says for which day: today's first and mostly, now and then yesterday's and tomorrow's, because clocks
@@ -231,9 +282,14 @@ impl Reach {
         self.fetch.is_some()
     }
 
-    /// Whether a descriptor was ever found in this run.
-    pub fn is_known(&self) -> bool {
-        self.fetched.is_some()
+    /// Whether no descriptor was ever found in this run.
+    pub fn is_unknown(&self) -> bool {
+        self.fetched.is_none()
+    }
+
+    /// Whether a descriptor was found in this run that may still be the newest.
+    pub fn is_known(&self, now: Moment) -> bool {
+        self.fetched.is_some_and(|at| now.since(at) < FRESH)
     }
 
     /// The day a look-up asked for, if it is this contact's.
@@ -264,12 +320,15 @@ impl Reach {
         self.fetched = Some(now);
         self.failures = 0;
         self.turn = 0;
-        self.next_fetch = now.after_seconds(LAST_FETCH);
         if self.points != introduction.points {
             self.points = introduction.points;
+            self.looks = 0;
             self.pick = 0;
-            self.tried_since = None;
+            self.picked = now;
         }
+        let wait = LOOK_AGAIN * 2f64.powi(self.looks.min(10) as i32);
+        self.looks = self.looks.saturating_add(1);
+        self.next_fetch = now.after_seconds(wait.min(LAST_FETCH));
     }
 
     /// The day is another one: what is found now counts, whatever its revision.
@@ -287,10 +346,10 @@ impl Reach {
         now: Moment,
     ) -> Option<SpurTarget> {
         if working {
-            let since = *self.tried_since.get_or_insert(now);
-            if now.since(since) >= POINT_PATIENCE * 2 {
+            let since = *self.silent_since.get_or_insert(now);
+            if now.since(since.max(self.picked)) >= POINT_PATIENCE {
                 self.pick = self.pick.wrapping_add(1);
-                self.tried_since = Some(now);
+                self.picked = now;
             }
             if self.spur_up
                 && now.since(self.credential_since.max(self.spur_heard)) >= CREDENTIAL_PATIENCE
@@ -299,7 +358,7 @@ impl Reach {
                 self.credential_since = now;
             }
         } else {
-            self.tried_since = None;
+            self.silent_since = None;
         }
         let point = self.points.get(self.pick % self.points.len().max(1))?;
         self.shows_cookie = token.is_none() || self.use_cookie;
@@ -308,6 +367,7 @@ impl Reach {
             node: point.node,
             addr: point.addr,
             cookie_key: point.cookie_key,
+            point: point.cookie,
             credential: match token {
                 Some(token) if !self.use_cookie => token,
                 _ => point.cookie,
@@ -317,9 +377,8 @@ impl Reach {
 
     /// When `target` may change by time alone.
     pub fn target_due(&self) -> Moment {
-        let point = self
-            .tried_since
-            .map_or(Moment::NEVER, |since| since + POINT_PATIENCE * 2);
+        let silent = self.silent_since.map(|since| since.max(self.picked));
+        let point = silent.map_or(Moment::NEVER, |since| since + POINT_PATIENCE);
         let credential = if self.spur_up {
             self.credential_since.max(self.spur_heard) + CREDENTIAL_PATIENCE
         } else {
@@ -359,8 +418,7 @@ mod tests {
     }
 
     fn by_handle(reach: &Reach, seconds: f64, tries: u32) -> bool {
-        let way = reach.way(second(seconds), tries);
-        way.is_some_and(|(by, _)| by == ReachedBy::Handle(HANDLE))
+        reach.way(second(seconds), tries) == Some(ReachedBy::Handle(HANDLE))
     }
 
     #[test]
@@ -368,8 +426,9 @@ mod tests {
      {
         let mut reach = Reach::new();
         reach.heard(ReachedBy::Handle(HANDLE), second(10.0));
-        reach.handle_used(second(20.0), Duration::from_secs(8));
-        reach.handle_used(second(25.0), Duration::from_secs(8));
+        let by = ReachedBy::Handle(HANDLE);
+        reach.used(by, second(20.0), Duration::from_secs(8));
+        reach.used(by, second(25.0), Duration::from_secs(8));
         assert!(by_handle(&reach, 57.0, 0), "it is the only way");
         assert!(!by_handle(&reach, 58.0, 0));
         reach.spur_up(second(21.0));
@@ -378,6 +437,38 @@ mod tests {
         assert!(!by_handle(&reach, 28.0, 0) && !by_handle(&reach, 28.0, 1));
         reach.heard(ReachedBy::Handle(HANDLE), second(60.0));
         assert!(by_handle(&reach, 500.0, 1), "a word by it opens it again");
+    }
+
+    #[test]
+    fn a_spur_that_nothing_comes_of_is_left_for_a_handle_until_it_is_another_one() {
+        let mut reach = Reach::new();
+        reach.spur_up(second(1.0));
+        reach.used(ReachedBy::Spur, second(2.0), Duration::from_secs(8));
+        assert_eq!(
+            reach.way(second(20.0), 0),
+            Some(ReachedBy::Spur),
+            "it is the only way"
+        );
+        assert!(reach.heard(ReachedBy::Handle(HANDLE), second(20.0)));
+        assert!(!reach.heard(ReachedBy::Handle(HANDLE), second(21.0)));
+        assert!(by_handle(&reach, 21.0, 0) && by_handle(&reach, 21.0, 1));
+        reach.used(
+            ReachedBy::Handle(HANDLE),
+            second(21.0),
+            Duration::from_secs(8),
+        );
+        assert_eq!(
+            reach.way(second(29.0), 1),
+            Some(ReachedBy::Spur),
+            "nor of that"
+        );
+        reach.spur_up(second(30.0));
+        reach.heard(ReachedBy::Handle(HANDLE), second(30.0));
+        assert!(!by_handle(&reach, 30.0, 0) && by_handle(&reach, 30.0, 1));
+        reach.heard(ReachedBy::Handle(HANDLE), second(31.0));
+        assert!(by_handle(&reach, 31.0, 0) && !by_handle(&reach, 31.0, 1));
+        reach.spur_led_there();
+        assert!(!by_handle(&reach, 31.0, 0) && by_handle(&reach, 31.0, 1));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::contact::{Contact, Face};
+use super::deliver::OFFER_PATIENCE;
 use super::persistence::Persistence;
 use super::reach::ReachedBy;
 use super::session::{Offered, ParcelId, current_row, parcel_id, remove_offered};
@@ -64,9 +65,11 @@ impl<P: Persistence> Messenger<P> {
                 continue;
             };
             if let Some(in_sequence) = contact.sessions.opened_before(&id) {
-                if in_sequence && contact.sessions.current.is_some() {
-                    contact.talk.copies = contact.talk.copies.wrapping_add(1);
-                    contact.owe_receipt(now.at);
+                if in_sequence {
+                    contact.came_again(by, now.at);
+                    if let ReachedBy::Handle(handle) = by {
+                        self.note_handle(handle, *account);
+                    }
                 }
                 return;
             }
@@ -153,8 +156,10 @@ impl<P: Persistence> Messenger<P> {
 
     pub(super) fn heard(&mut self, now: Now, account: AccountId, by: ReachedBy) {
         if let Some(contact) = self.contacts.get_mut(&account) {
-            contact.reach.heard(by, now.at);
             contact.talk.heard = now.at;
+            if contact.reach.heard(by, now.at) {
+                contact.way_opened(now.at);
+            }
         }
         if let ReachedBy::Handle(handle) = by {
             self.note_handle(handle, account);
@@ -247,6 +252,8 @@ impl<P: Persistence> Messenger<P> {
             }
         }
         contact.sessions.start = None;
+        // Should the offer come to nothing, ours is to follow as if none had been tried before.
+        contact.talk.renew_at = contact.talk.renew_at.min(now.at + OFFER_PATIENCE);
         let tag = contact.tag;
         if let ReachedBy::Handle(handle) = by {
             self.note_handle(handle, peer);

@@ -21,7 +21,8 @@ const CURRENT: u8 = 0;
 const OFFERED: u8 = 1;
 /// Offered sessions kept at once: the newest is meant, the one before may still be on its way.
 pub const OFFERS: usize = 2;
-/// Opened parcels remembered, so that a second copy is told from a lost session: several windows of both directions.
+/// Opened parcels remembered, so that a second copy is told from a lost session: four windows of those in the sequence, and as many that
+/// stand outside it, which come again by chance only.
 pub const SEEN: usize = 64;
 
 /// Names a parcel; the lowest bit of the first byte says whether it had a place in the sequence.
@@ -40,6 +41,7 @@ pub fn parcel_id(parcel: &[u8; PARCEL]) -> ParcelId {
 pub struct Start {
     pub state: SessionStart,
     pub parcel: Box<[u8; PARCEL]>,
+    pub made: Moment,
     pub tries: u32,
     pub due: Moment,
     /// Those that left along the cookie of strangers.

@@ -56,9 +56,12 @@ impl<P: Persistence> Messenger<P> {
         let mut working = Vec::new();
         let mut idle = Vec::new();
         for contact in self.contacts.values().filter(|c| c.is_open()) {
-            if contact.has_work() || contact.talk.rekey {
+            if contact.wants_way() {
                 working.push(contact.account);
-            } else if contact.face.state == ContactState::Accepted && !contact.reach.is_known() {
+            } else if contact.face.state == ContactState::Accepted
+                && !contact.reach.is_known(now.at)
+                && (contact.reach.is_unknown() || contact.is_recent(now.at))
+            {
                 idle.push((std::cmp::Reverse(contact.talk.heard), contact.account));
             }
         }
@@ -85,6 +88,10 @@ impl<P: Persistence> Messenger<P> {
     }
 
     pub(super) fn fetched(&mut self, now: Now, id: u64, value: Option<Box<[u8; VALUE]>>) {
+        let own = self.desk.id;
+        if self.publisher.found(id, value.as_deref(), &own, now) {
+            return;
+        }
         let Some(account) = self.fetches.remove(&id) else {
             return;
         };
@@ -111,15 +118,20 @@ impl<P: Persistence> Messenger<P> {
                 continue;
             }
             let silent = now.at.since(contact.talk.heard);
-            let key = (silent, contact.account);
-            if contact.has_work() || contact.talk.rekey {
+            if contact.wants_way() {
+                let key = (silent, contact.account);
                 if contact.reach.is_spur_up() && silent < ACTIVE {
                     talking.push(key);
                 } else {
                     waiting.push(key);
                 }
-            } else if contact.sessions.current.is_some() && silent < ACTIVE {
-                recent.push(key);
+            } else if contact.is_recent(now.at) {
+                // After a start nobody has talked yet: the newest conversations come first, and whoever was told that we are here leaves the
+                // spur to the next.
+                let told = contact.talk.greeted.is_some() && !contact.talk.heard_in_session;
+                let silent = now.at.since(contact.talk.talked);
+                let newest = std::cmp::Reverse(contact.talk.newest);
+                recent.push((told, silent, newest, contact.account));
             }
         }
         talking.sort();
@@ -129,13 +141,14 @@ impl<P: Persistence> Messenger<P> {
             let turn = (now.at.0 / ROTATION) as usize % waiting.len();
             waiting.rotate_left(turn);
         }
-        let (active, at_rest) = (talking.len() + waiting.len(), recent);
+        let active = talking.len() + waiting.len();
+        let at_rest = recent.into_iter().map(|(_, _, _, account)| account);
         let mut wanted = Vec::new();
         let order: Vec<AccountId> = talking
             .into_iter()
             .chain(waiting)
-            .chain(at_rest)
             .map(|(_, account)| account)
+            .chain(at_rest)
             .collect();
         for (i, account) in order.into_iter().enumerate() {
             let Some(contact) = self.contacts.get_mut(&account) else {

@@ -39,6 +39,8 @@ pub struct SpurTarget {
     pub node: NodeId,
     pub addr: SocketAddr,
     pub cookie_key: Point,
+    /// Which of the contact's registrations it leads to: the cookie of the descriptor. Two may be at one node.
+    pub point: [u8; 16],
     /// The contact's token of the day, or the cookie of the descriptor for strangers.
     pub credential: [u8; 16],
 }
@@ -75,6 +77,7 @@ pub enum PersonEvent {
     Intro {
         points: Vec<IntroPoint>,
     },
+    /// A spur to the contact's intro point is open, the first or one to another point than those that are.
     SpurUp {
         contact: ContactTag,
     },

@@ -26,6 +26,8 @@ use super::wires::{WireConfig, Wires};
 const BEGINNING: u64 = 1_767_614_400_000;
 /// Events of a person kept for the test to read; the oldest go first.
 const EVENTS: usize = 10_000;
+/// Datagrams that a computer holds for a program that stands still, half a megabyte; the newest is lost.
+const HELD: usize = 1024;
 
 /// What a world is made of.
 #[derive(Clone, Copy, Debug)]
@@ -79,11 +81,32 @@ struct Inhabitant {
     mute: bool,
     /// Kept for a replay, if one was asked for.
     inputs: Option<Inputs>,
+    /// The program stands still until then, and so many datagrams wait for it.
+    stands_until: Moment,
+    held: usize,
 }
 
 struct Person {
-    messenger: Messenger<Memory>,
+    /// None while the program does not run; then `disk` has what it left.
+    messenger: Option<Messenger<Memory>>,
+    disk: Option<Memory>,
     events: VecDeque<ChatEvent>,
+}
+
+impl Inhabitant {
+    fn messenger(&mut self) -> Option<&mut Messenger<Memory>> {
+        self.person.as_mut()?.messenger.as_mut()
+    }
+}
+
+impl Person {
+    fn new(messenger: Messenger<Memory>) -> Person {
+        Person {
+            messenger: Some(messenger),
+            disk: None,
+            events: VecDeque::new(),
+        }
+    }
 }
 
 /// The world. It ends when it is dropped.
@@ -141,6 +164,8 @@ impl World {
                 wake: Moment::NEVER,
                 mute: false,
                 inputs: None,
+                stands_until: Moment(0),
+                held: 0,
             });
             if index < config.entries {
                 let key = world.entry_key(index);
@@ -216,9 +241,37 @@ impl World {
         self.wires.set_loss(loss);
     }
 
-    /// The node stops as if its computer had lost power. Nothing is said to anybody.
+    /// The program stops as if its computer had lost power. Nothing is said to anybody; a person keeps what the disk has.
     pub fn kill(&mut self, index: usize) {
-        self.inhabitants[index].node = None;
+        let inhabitant = &mut self.inhabitants[index];
+        inhabitant.node = None;
+        inhabitant.stands_until = Moment(0);
+        if let Some(person) = &mut inhabitant.person
+            && let Some(messenger) = person.messenger.take()
+        {
+            person.disk = Some(messenger.into_store().crash(false));
+        }
+    }
+
+    /// A program that was killed starts again: another NodeId, the same address, the same person.
+    pub fn restart(&mut self, index: usize) {
+        let now = self.now();
+        let context = [(index as u64).to_be_bytes(), self.now.0.to_be_bytes()].concat();
+        let random = self.root.fork("person again", &context);
+        if let Some(person) = &mut self.inhabitants[index].person
+            && let Some(disk) = person.disk.take()
+        {
+            let messenger = Messenger::open(disk, random, now).expect("the disk has the account");
+            person.messenger = Some(messenger);
+        }
+        self.start_node(index as u32);
+        self.settle(index as u32);
+    }
+
+    /// The program stands still for `span`, as one that was stopped and is to be continued, or a computer with its lid shut: clocks go on,
+    /// and what comes for it waits as long as there is room.
+    pub fn stand_still(&mut self, index: usize, span: Duration) {
+        self.inhabitants[index].stands_until = self.now + span;
     }
 
     fn push(&mut self, at: Moment, event: Event) {
@@ -242,10 +295,7 @@ impl World {
         let random = self.root.fork("person", &(index as u32).to_be_bytes());
         let messenger = Messenger::create(Memory::new(), name, random, now)
             .expect("an empty store takes an account");
-        self.inhabitants[index].person = Some(Person {
-            messenger,
-            events: VecDeque::new(),
-        });
+        self.inhabitants[index].person = Some(Person::new(messenger));
     }
 
     /// Puts people behind nodes who are all contacts of each other, as if they had accepted one another earlier.
@@ -268,10 +318,7 @@ impl World {
             let messenger =
                 Messenger::create_knowing(Memory::new(), key, name, &known, random, now)
                     .expect("an empty store takes an account");
-            self.inhabitants[*index].person = Some(Person {
-                messenger,
-                events: VecDeque::new(),
-            });
+            self.inhabitants[*index].person = Some(Person::new(messenger));
         }
     }
 
@@ -282,14 +329,19 @@ impl World {
             .expect("the test put a person here")
     }
 
+    fn messenger(&mut self, index: usize) -> &mut Messenger<Memory> {
+        let messenger = self.person(index).messenger.as_mut();
+        messenger.expect("the test did not kill this program")
+    }
+
     pub fn account(&mut self, index: usize) -> AccountId {
-        self.person(index).messenger.id()
+        self.messenger(index).id()
     }
 
     /// What the person types.
     pub fn command(&mut self, index: usize, command: Command) -> Result<Reply, CommandError> {
         let now = self.now();
-        let reply = self.person(index).messenger.command(now, command);
+        let reply = self.messenger(index).command(now, command);
         self.settle(index as u32);
         reply
     }
@@ -353,6 +405,24 @@ impl World {
             } => {
                 let now = self.now();
                 let inhabitant = &mut self.inhabitants[target as usize];
+                if inhabitant.stands_until > now.at {
+                    if inhabitant.held >= HELD {
+                        self.lost += 1;
+                        return;
+                    }
+                    inhabitant.held += 1;
+                    let until = inhabitant.stands_until;
+                    self.push(
+                        until,
+                        Event::Datagram {
+                            source,
+                            target,
+                            cell,
+                        },
+                    );
+                    return;
+                }
+                inhabitant.held = 0;
                 if let Some(node) = &mut inhabitant.node {
                     if let Some(inputs) = &mut inhabitant.inputs {
                         inputs.takes(now.at, source, &cell);
@@ -367,6 +437,12 @@ impl World {
                 if inhabitant.wake > now.at {
                     return; // An earlier wake has taken its place.
                 }
+                if inhabitant.stands_until > now.at {
+                    let until = inhabitant.stands_until;
+                    inhabitant.wake = until;
+                    self.push(until, Event::Wake(index));
+                    return;
+                }
                 inhabitant.wake = Moment::NEVER;
                 if let Some(node) = &mut inhabitant.node
                     && node.next_timeout() <= now.at
@@ -376,10 +452,10 @@ impl World {
                     }
                     node.handle_timeout(now);
                 }
-                if let Some(person) = &mut inhabitant.person
-                    && person.messenger.next_timeout(now) <= now.at
+                if let Some(messenger) = inhabitant.messenger()
+                    && messenger.next_timeout(now) <= now.at
                 {
-                    person.messenger.handle_timeout(now);
+                    messenger.handle_timeout(now);
                 }
                 self.settle(index);
             }
@@ -434,15 +510,16 @@ impl World {
                         cause,
                     } => self.transmit(index, at.max(now.at), to, cell, cause),
                     NodeOutput::Person(event) => {
-                        if let Some(person) = &mut self.inhabitants[i].person {
-                            person.messenger.handle_node(now, event);
+                        if let Some(messenger) = self.inhabitants[i].messenger() {
+                            messenger.handle_node(now, event);
                         }
                     }
                 }
             }
             let inhabitant = &mut self.inhabitants[i];
             if let Some(person) = &mut inhabitant.person {
-                while let Some(output) = person.messenger.poll_output() {
+                while let Some(output) = person.messenger.as_mut().and_then(Messenger::poll_output)
+                {
                     quiet = false;
                     match output {
                         MessengerOutput::Node(command) => {
@@ -469,9 +546,8 @@ impl World {
             .as_ref()
             .map_or(Moment::NEVER, |n| n.next_timeout());
         let person = inhabitant
-            .person
-            .as_ref()
-            .map_or(Moment::NEVER, |p| p.messenger.next_timeout(now));
+            .messenger()
+            .map_or(Moment::NEVER, |messenger| messenger.next_timeout(now));
         let wake = node.min(person).max(now.at);
         if wake != Moment::NEVER && wake < inhabitant.wake {
             inhabitant.wake = wake;

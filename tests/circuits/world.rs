@@ -439,6 +439,7 @@ impl World {
             node: point.node,
             addr: point.addr,
             cookie_key: point.cookie_key,
+            point: point.cookie,
             credential: point.cookie,
         }
     }

@@ -1,5 +1,6 @@
 //! A message is never lost, never doubled, and never shown in a state that it has not reached.
 
+mod heals;
 mod kills;
 mod past;
 mod people;

@@ -7,7 +7,7 @@ use paratox::messenger::persistence::Persistence;
 use paratox::messenger::{Messenger, MessengerOutput};
 use paratox::node::person::{NodeCommand, PersonEvent, Way};
 
-use super::{Due, Spur, World};
+use super::{Spur, World};
 
 impl World {
     pub(super) fn owner(&self, node: &NodeId) -> Option<usize> {
@@ -67,33 +67,25 @@ impl World {
                 let mut spurs = std::mem::take(&mut self.people[person].spurs);
                 let mut kept = BTreeMap::new();
                 for target in targets.into_iter().take(4) {
-                    match spurs.remove(&target.contact) {
-                        Some(mut spur) if spur.target.node == target.node => {
-                            spur.target = target;
-                            kept.insert(target.contact, spur);
-                        }
-                        old => {
-                            if old.is_some_and(|spur| spur.up.is_some()) {
-                                self.later(
-                                    0.1,
-                                    person,
-                                    PersonEvent::SpurDown {
-                                        contact: target.contact,
-                                    },
-                                );
-                            }
-                            kept.insert(target.contact, Spur { target, up: None });
-                            let run = self.people[person].run;
-                            let contact = target.contact;
-                            self.put(
-                                1.0,
-                                Due::SpurUp {
-                                    person,
-                                    run,
-                                    contact,
-                                },
-                            );
-                        }
+                    let contact = target.contact;
+                    let mut spur = spurs.remove(&contact).unwrap_or(Spur {
+                        target,
+                        up: None,
+                        next: None,
+                        awaited: false,
+                        dead: false,
+                    });
+                    if spur.up.is_none() || spur.target.node == target.node {
+                        spur.target = target;
+                        spur.next = None;
+                    } else {
+                        spur.next = Some(target);
+                    }
+                    let waits = spur.up.is_none() || spur.next.is_some();
+                    let born = waits && !std::mem::replace(&mut spur.awaited, waits);
+                    kept.insert(contact, spur);
+                    if born {
+                        self.await_birth(person, contact);
                     }
                 }
                 for (contact, spur) in spurs {
@@ -116,6 +108,10 @@ impl World {
                     self.refuse(person, Way::Spur(contact), parcel);
                     return;
                 };
+                if spur.dead || self.people[person].mute_spurs {
+                    self.record(person, parcel);
+                    return;
+                }
                 let credential = spur.target.credential;
                 let known = credential == self.people[owner].intro.cookie
                     || self.people[owner].tokens.contains(&credential);
@@ -138,22 +134,23 @@ impl World {
                 let back = self.people.iter().enumerate().find_map(|(i, p)| {
                     p.spurs
                         .iter()
-                        .find(|(_, spur)| spur.up == Some((person, handle)))
+                        .find(|(_, spur)| spur.up == Some((person, handle)) && !spur.dead)
                         .map(|(tag, _)| (i, *tag))
                 });
                 match back {
-                    Some((other, contact)) => self.carry(
+                    Some((other, contact)) if !self.people[person].mute_handles => self.carry(
                         person,
                         other,
                         |parcel| PersonEvent::FromSpur { contact, parcel },
                         parcel,
                     ),
-                    None => self.record(person, parcel),
+                    _ => self.record(person, parcel),
                 }
             }
             NodeCommand::Fetch { id, key } => {
                 self.fetches.push(key);
-                let value = self.values.get(&key).cloned();
+                let lost = self.lost_fetches > 0.0 && self.random.unit() < self.lost_fetches;
+                let value = self.values.get(&key).filter(|_| !lost).cloned();
                 self.later(2.0, person, PersonEvent::Fetched { id, value });
             }
             NodeCommand::Publish { id, key, value } => {

@@ -3,9 +3,12 @@
 #![allow(dead_code)]
 
 mod carry;
+mod faults;
 mod people;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use paratox::crypto::id::NodeId;
 
 use paratox::crypto::id::AccountId;
 use paratox::crypto::keys::{AccountKey, CookieKey, NodeKey};
@@ -20,6 +23,7 @@ use paratox::wire::time::{Moment, Now, UnixMs};
 /// Some afternoon.
 pub const START: u64 = 1_790_000_000_000;
 
+#[derive(Clone, Copy)]
 pub struct Network {
     pub loss: f64,
     pub copies: f64,
@@ -42,6 +46,12 @@ struct Spur {
     target: SpurTarget,
     /// None until it is up.
     up: Option<(usize, ReplyHandle)>,
+    /// What takes its place at the next birth: the contact is to be found elsewhere now.
+    next: Option<SpurTarget>,
+    /// A birth is to come.
+    awaited: bool,
+    /// It looks open, and nothing passes: the circuit behind it is gone.
+    dead: bool,
 }
 
 pub struct Person {
@@ -53,6 +63,11 @@ pub struct Person {
     spurs: BTreeMap<ContactTag, Spur>,
     /// Events of an earlier run are not for this one.
     run: u64,
+    /// The program stands still until then: nothing reaches it, nothing wakes it, and what comes waits for it.
+    stands_until: Moment,
+    /// What it sends along its spurs vanishes; what it sends back along those of others.
+    mute_spurs: bool,
+    mute_handles: bool,
 }
 
 enum Due {
@@ -65,6 +80,13 @@ enum Due {
         person: usize,
         run: u64,
         contact: ContactTag,
+    },
+    /// A spur that led nowhere has reached the end of its life.
+    SpurOver {
+        person: usize,
+        run: u64,
+        contact: ContactTag,
+        handle: ReplyHandle,
     },
 }
 
@@ -91,6 +113,14 @@ pub struct World {
     pub refused: u32,
     /// So many of the next parcels are lost.
     pub lose_next: u32,
+    /// Mean seconds until a spur that is wanted is born, after the second that it needs to open.
+    pub births: f64,
+    /// Mean seconds that a spur whose other end is gone looks open; without, its end is told after a second.
+    pub lingering: Option<f64>,
+    /// Share of look-ups that find nothing although there is something.
+    pub lost_fetches: f64,
+    /// Intro points of circuits that are gone.
+    abandoned: BTreeSet<NodeId>,
     values: BTreeMap<[u8; 32], Box<[u8; 568]>>,
     queue: BTreeMap<(u64, u64), Due>,
     count: u64,
@@ -99,7 +129,19 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u8, people: usize, network: Network) -> World {
-        let mut world = World {
+        let mut world = World::of(Stream::from_seed([seed; 32]), network);
+        for i in 0..people {
+            world.join(
+                Memory::new(),
+                Some(["alice", "bob", "carol", "dave"][i % 4]),
+            );
+        }
+        world
+    }
+
+    /// A world without people whose chances are drawn from this stream.
+    pub fn of(random: Stream, network: Network) -> World {
+        World {
             at: Moment(1_000_000),
             unix_start: START,
             network,
@@ -114,18 +156,15 @@ impl World {
             dead_handles: false,
             refused: 0,
             lose_next: 0,
+            births: 0.0,
+            lingering: None,
+            lost_fetches: 0.0,
+            abandoned: BTreeSet::new(),
             values: BTreeMap::new(),
             queue: BTreeMap::new(),
             count: 0,
-            random: Stream::from_seed([seed; 32]),
-        };
-        for i in 0..people {
-            world.join(
-                Memory::new(),
-                Some(["alice", "bob", "carol", "dave"][i % 4]),
-            );
+            random,
         }
-        world
     }
 
     pub fn now(&self) -> Now {
@@ -201,6 +240,9 @@ impl World {
             tokens: Vec::new(),
             spurs: BTreeMap::new(),
             run: self.count,
+            stands_until: Moment(0),
+            mute_spurs: false,
+            mute_handles: false,
         });
         let person = self.people.len() - 1;
         self.announce(person);
@@ -218,22 +260,9 @@ impl World {
     /// The program of `person` dies; what it had in memory is gone, and its spurs and intro point with it.
     pub fn kill(&mut self, person: usize) -> Memory {
         let messenger = self.people[person].messenger.take().expect("alive");
-        let node = self.people[person].intro.node;
         self.people[person].spurs.clear();
-        for other in 0..self.people.len() {
-            let gone: Vec<ContactTag> = self.people[other]
-                .spurs
-                .iter()
-                .filter(|(_, spur)| spur.target.node == node && spur.up.is_some())
-                .map(|(tag, _)| *tag)
-                .collect();
-            for contact in gone {
-                if let Some(spur) = self.people[other].spurs.get_mut(&contact) {
-                    spur.up = None;
-                }
-                self.later(1.0, other, PersonEvent::SpurDown { contact });
-            }
-        }
+        self.people[person].stands_until = Moment(0);
+        self.abandon_intro(person);
         messenger.into_store()
     }
 
@@ -283,7 +312,7 @@ impl World {
             .filter_map(|(i, p)| {
                 p.messenger
                     .as_ref()
-                    .map(|m| (m.next_timeout(self.now()), i))
+                    .map(|m| (m.next_timeout(self.now()).max(p.stands_until), i))
             })
             .min()
     }
@@ -310,9 +339,16 @@ impl World {
             self.drain(person);
             return true;
         }
-        let Some((_, due)) = self.queue.pop_first() else {
+        let Some(((_, order), due)) = self.queue.pop_first() else {
             return false;
         };
+        let (Due::Event { person, .. } | Due::SpurUp { person, .. } | Due::SpurOver { person, .. }) =
+            &due;
+        let until = self.people[*person].stands_until;
+        if until > self.at {
+            self.queue.insert((until.0, order), due);
+            return true;
+        }
         match due {
             Due::Event { person, run, event } => {
                 if self.people[person].run == run
@@ -330,14 +366,23 @@ impl World {
                 if self.people[person].run != run || self.people[person].messenger.is_none() {
                     return true;
                 }
-                let Some(spur) = self.people[person].spurs.get(&contact) else {
+                let Some(spur) = self.people[person].spurs.get_mut(&contact) else {
                     return true;
                 };
+                spur.awaited = false;
+                if let Some(next) = spur.next.take() {
+                    spur.target = next;
+                    spur.up = None;
+                }
                 if spur.up.is_some() {
                     return true;
                 }
                 let node = spur.target.node;
-                let Some(owner) = self.owner(&node) else {
+                let owner = self.owner(&node);
+                if owner.is_none() && !self.abandoned.contains(&node) {
+                    if let Some(spur) = self.people[person].spurs.get_mut(&contact) {
+                        spur.awaited = true;
+                    }
                     self.put(
                         5.0,
                         Due::SpurUp {
@@ -347,20 +392,30 @@ impl World {
                         },
                     );
                     return true;
-                };
+                }
                 self.count += 1;
                 let handle = ReplyHandle {
-                    circuit: self.people[owner].run,
+                    circuit: owner.map_or(0, |owner| self.people[owner].run),
                     spur: self.count as u32,
                 };
                 if let Some(spur) = self.people[person].spurs.get_mut(&contact) {
-                    spur.up = Some((owner, handle));
+                    spur.up = Some((owner.unwrap_or(usize::MAX), handle));
+                    spur.dead = owner.is_none();
+                }
+                if owner.is_none() {
+                    self.linger(person, contact, handle);
                 }
                 if let Some(messenger) = &mut self.people[person].messenger {
                     messenger.handle_node(now, PersonEvent::SpurUp { contact });
                 }
                 self.drain(person);
             }
+            Due::SpurOver {
+                person,
+                run,
+                contact,
+                handle,
+            } => self.spur_over(person, run, contact, handle),
         }
         true
     }

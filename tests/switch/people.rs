@@ -4,9 +4,9 @@ use paratox::messenger::memory::Memory;
 use paratox::messenger::persistence::Persistence;
 use paratox::messenger::view::{ContactState, ContactView, Delivery, MessageView};
 use paratox::messenger::{Command, CommandError, Reply};
-use paratox::node::person::{ContactTag, PersonEvent, ReplyHandle};
+use paratox::node::person::{PersonEvent, ReplyHandle};
 
-use super::{Due, World};
+use super::World;
 
 impl World {
     pub fn command(&mut self, person: usize, command: Command) -> Result<Reply, CommandError> {
@@ -117,43 +117,6 @@ impl World {
     /// Whether the program of `person` runs: a store that died in a commit ends it.
     pub fn is_alive(&mut self, person: usize) -> bool {
         self.store(person).load().is_ok()
-    }
-
-    /// Every spur of `person` ends and is open again at once.
-    pub fn renew_spurs(&mut self, person: usize) {
-        let now = self.now();
-        let place = &mut self.people[person];
-        let up = place.spurs.iter().filter(|(_, spur)| spur.up.is_some());
-        let contacts: Vec<ContactTag> = up.map(|(contact, _)| *contact).collect();
-        for contact in contacts {
-            if let Some(messenger) = &mut place.messenger {
-                messenger.handle_node(now, PersonEvent::SpurDown { contact });
-                messenger.handle_node(now, PersonEvent::SpurUp { contact });
-            }
-        }
-        self.drain(person);
-    }
-
-    /// The spurs of `person` end and come back after `seconds`; nobody tells the other side that their handles are dead.
-    pub fn end_spurs(&mut self, person: usize, seconds: f64) {
-        let place = &mut self.people[person];
-        let run = place.run;
-        let up = place.spurs.iter_mut().filter(|(_, spur)| spur.up.is_some());
-        let contacts: Vec<ContactTag> = up
-            .map(|(contact, spur)| {
-                spur.up = None;
-                *contact
-            })
-            .collect();
-        for contact in contacts {
-            self.later(0.0, person, PersonEvent::SpurDown { contact });
-            let due = Due::SpurUp {
-                person,
-                run,
-                contact,
-            };
-            self.put(seconds, due);
-        }
     }
 
     /// A parcel arrives at `person` along a spur of nobody.

@@ -12,7 +12,7 @@ use super::inbound::{Inbound, Tokens};
 use super::origin::{Leeway, Origin, Progress};
 use super::path::{self, TINY};
 use super::pool::Pool;
-use super::spur::{Spurs, parcel};
+use super::spur::{Served, Spurs, parcel};
 use super::timers::Timer;
 use super::utility::Utility;
 use crate::crypto::id::NodeId;
@@ -120,7 +120,8 @@ pub(super) struct Own {
     wanted: Vec<SpurTarget>,
     outbox: BTreeMap<ContactTag, VecDeque<Box<[u8; PARCEL]>>>,
     turn: ContactTag,
-    up: BTreeSet<ContactTag>,
+    /// What is served by spurs that are up.
+    up: BTreeSet<Served>,
     points: Vec<IntroPoint>,
     tokens: Tokens,
     filling: Stream,
@@ -500,9 +501,10 @@ impl Own {
         let cell = match &mut circuit.load {
             Load::Outbound(spurs) => {
                 let dummy = spurs.dummy(&mut circuit.chaff);
-                let real = spurs
-                    .tell(now.at)
-                    .or_else(|| parcel(now.at, &mut self.outbox, &mut self.turn, spurs));
+                let real = spurs.tell(now.at).or_else(|| {
+                    let turn = &mut self.turn;
+                    parcel(now.at, &mut self.outbox, turn, &self.wanted, spurs)
+                });
                 real.unwrap_or(dummy).encode()
             }
             Load::Inbound(inbound) => inbound.next(&self.tokens).encode(),
@@ -574,7 +576,7 @@ impl Own {
 
     /// False if the contact has no spur or its queue is full.
     pub fn send_spur(&mut self, contact: ContactTag, parcel: Box<[u8; PARCEL]>) -> bool {
-        if !self.up.contains(&contact) {
+        if !self.up.iter().any(|(of, _)| *of == contact) {
             return false;
         }
         let queue = self.outbox.entry(contact).or_default();

@@ -54,10 +54,13 @@ enum State {
     Failed,
 }
 
+/// What a spur is for: the contact, and which of its registrations.
+pub(super) type Served = (ContactTag, [u8; 16]);
+
 struct Spur {
     key: Point,
     target: Peer,
-    contact: Option<(ContactTag, CookieSealer)>,
+    contact: Option<(Served, CookieSealer)>,
     state: State,
 }
 
@@ -116,10 +119,11 @@ impl Spurs {
                 .filter(|(spur, _)| !matches!(spur.state, State::Failed))
                 .filter_map(|(spur, ends)| Some((spur.contact.as_ref()?.0, ends)))
         };
-        let has_one: BTreeSet<ContactTag> = others().map(|(contact, _)| contact).collect();
-        let served: BTreeSet<ContactTag> = others()
+        // One that goes elsewhere does not count: the contact has another intro point now.
+        let has_one: BTreeSet<Served> = others().map(|(served, _)| served).collect();
+        let served: BTreeSet<Served> = others()
             .filter(|(_, ends)| *ends > now.after_seconds(OVERLAP_SECONDS))
-            .map(|(contact, _)| contact)
+            .map(|(served, _)| served)
             .collect();
         let young = now < self.young_until;
         let Some(slot) = self.slots.get_mut(usize::from(slot)) else {
@@ -135,8 +139,12 @@ impl Spurs {
         let random = pool.random(&mut slot.clock);
         let throwaway = Ephemeral::generate(&mut self.crypto);
         // Whoever has none comes before whoever needs the next.
-        let without = wanted.iter().filter(|w| !has_one.contains(&w.contact));
-        let ending = wanted.iter().filter(|w| !served.contains(&w.contact));
+        let without = wanted
+            .iter()
+            .filter(|w| !has_one.contains(&(w.contact, w.point)));
+        let ending = wanted
+            .iter()
+            .filter(|w| !served.contains(&(w.contact, w.point)));
         let real = without.chain(ending).find_map(|target| {
             let sealer =
                 CookieSealer::new(&throwaway, &target.cookie_key, target.credential).ok()?;
@@ -145,12 +153,12 @@ impl Spurs {
                     node: target.node,
                     addr: target.addr,
                 },
-                Some((target.contact, sealer)),
+                Some(((target.contact, target.point), sealer)),
             ))
         });
         if let Some(Spur {
             key,
-            contact: Some((tag, _)),
+            contact: Some(((tag, _), _)),
             ..
         }) = &slot.spur
         {
@@ -174,10 +182,10 @@ impl Spurs {
     /// and would wait among strangers until the spur's end.
     pub fn show(&mut self, wanted: &[SpurTarget]) {
         for spur in self.slots.iter_mut().filter_map(|held| held.spur.as_mut()) {
-            let Some((contact, sealer)) = &mut spur.contact else {
+            let Some((served, sealer)) = &mut spur.contact else {
                 continue;
             };
-            let same = |w: &&SpurTarget| w.contact == *contact && w.node == spur.target.node;
+            let same = |w: &&SpurTarget| (w.contact, w.point) == *served;
             if let Some(target) = wanted.iter().find(same) {
                 sealer.show(target.credential);
             }
@@ -227,14 +235,14 @@ impl Spurs {
         }
     }
 
-    /// Contacts with a spur that is up.
-    pub fn up(&self) -> impl Iterator<Item = ContactTag> {
+    /// What is served by a spur that is up.
+    pub fn up(&self) -> impl Iterator<Item = Served> {
         self.slots.iter().filter_map(|slot| match &slot.spur {
             Some(Spur {
-                contact: Some((tag, _)),
+                contact: Some((served, _)),
                 state: State::Up,
                 ..
-            }) => Some(*tag),
+            }) => Some(*served),
             _ => None,
         })
     }
@@ -244,7 +252,7 @@ impl Spurs {
         let held = self.slots.get(usize::from(slot))?;
         match &held.spur {
             Some(spur) if spur_name(&spur.key) == *name => {
-                spur.contact.as_ref().map(|(tag, _)| *tag)
+                spur.contact.as_ref().map(|((tag, _), _)| *tag)
             }
             _ => {
                 let before = held.before.iter().find(|(known, _)| known == name);
@@ -253,20 +261,26 @@ impl Spurs {
         }
     }
 
-    /// The slot of this contact's spur that is up and was born last, because it shows what the contact wants to be shown now; none whose
-    /// end is so near that a delivery might not get through.
-    fn best(&self, now: Moment, contact: ContactTag) -> Option<usize> {
+    /// The slot of this contact's spur that is up and goes to where the contact is wanted now, or else was born last; none whose end is so
+    /// near that a delivery might not get through.
+    fn best(&self, now: Moment, contact: ContactTag, wanted: &[SpurTarget]) -> Option<usize> {
         let last = now.after_seconds(LAST_CALL_SECONDS + LAST_CALL_GAPS / self.class.spur_rate());
         let fits = |held: &Slot| {
-            matches!(&held.spur, Some(Spur { contact: Some((tag, _)), state: State::Up, .. }) if *tag == contact)
+            matches!(&held.spur, Some(Spur { contact: Some(((tag, _), _)), state: State::Up, .. }) if *tag == contact)
                 && held.ends > last
         };
         let open = self.slots.iter().enumerate().filter(|(_, held)| fits(held));
-        open.max_by_key(|(_, held)| held.born).map(|(slot, _)| slot)
+        let meant = wanted.iter().find(|w| w.contact == contact);
+        let key = |held: &Slot| {
+            let spur = held.spur.as_ref().and_then(|spur| spur.contact.as_ref());
+            let there = spur.map(|((_, point), _)| *point);
+            (there == meant.map(|w| w.point), held.born)
+        };
+        open.max_by_key(|(_, held)| key(held)).map(|(slot, _)| slot)
     }
 
-    pub fn takes(&self, now: Moment, contact: ContactTag) -> bool {
-        self.best(now, contact).is_some()
+    fn takes(&self, now: Moment, contact: ContactTag) -> bool {
+        self.best(now, contact, &[]).is_some()
     }
 
     /// A real delivery to this contact, if it has a spur that takes it.
@@ -274,9 +288,10 @@ impl Spurs {
         &mut self,
         now: Moment,
         contact: ContactTag,
+        wanted: &[SpurTarget],
         parcel: Box<[u8; PARCEL]>,
     ) -> Option<OutboundForward> {
-        let slot = self.best(now, contact)?;
+        let slot = self.best(now, contact, wanted)?;
         let (_, sealer) = self.slots[slot].spur.as_mut()?.contact.as_mut()?;
         let block = sealer.seal(&parcel);
         Some(OutboundForward::Deliver {
@@ -317,10 +332,12 @@ pub(super) fn parcel(
     now: Moment,
     outbox: &mut BTreeMap<ContactTag, VecDeque<Box<[u8; PARCEL]>>>,
     turn: &mut ContactTag,
+    wanted: &[SpurTarget],
     spurs: &mut Spurs,
 ) -> Option<OutboundForward> {
     let up: BTreeSet<ContactTag> = spurs
         .up()
+        .map(|(contact, _)| contact)
         .filter(|contact| spurs.takes(now, *contact))
         .collect();
     let waits = |contact: &ContactTag| outbox.get(contact).is_some_and(|queue| !queue.is_empty());
@@ -330,7 +347,7 @@ pub(super) fn parcel(
         .or_else(|| up.iter().find(|c| waits(c)))?;
     *turn = ContactTag(contact.0.wrapping_add(1));
     let next = outbox.get_mut(&contact)?.pop_front()?;
-    spurs.deliver(now, contact, next)
+    spurs.deliver(now, contact, wanted, next)
 }
 
 #[cfg(test)]
@@ -352,6 +369,7 @@ mod tests {
             node: NodeKey::generate(&mut random).id(),
             addr,
             cookie_key: *CookieKey::generate(&mut random).public(),
+            point: [1; 16],
             credential: [1; 16],
         };
         let spurs = Spurs::new(
@@ -398,14 +416,17 @@ mod tests {
         let parcel = Box::new([2; PARCEL]);
         assert!(
             spurs
-                .deliver(Moment(0), target.contact, parcel.clone())
+                .deliver(Moment(0), target.contact, &[target], parcel.clone())
                 .is_none()
         );
         let (slot, _, key) = *to_contact[0];
         spurs.state(slot, &key, true);
-        assert_eq!(spurs.up().collect::<Vec<_>>(), [target.contact]);
+        assert_eq!(
+            spurs.up().collect::<Vec<_>>(),
+            [(target.contact, target.point)]
+        );
         assert!(
-            matches!(spurs.deliver(Moment(0), target.contact, parcel), Some(OutboundForward::Deliver { slot: s, .. }) if s == slot)
+            matches!(spurs.deliver(Moment(0), target.contact, &[target], parcel), Some(OutboundForward::Deliver { slot: s, .. }) if s == slot)
         );
     }
 
@@ -430,7 +451,7 @@ mod tests {
         {
             births.insert((spurs.birth(at, slot, &pool, &wanted), slot));
             let held = spurs.slots[usize::from(slot)].spur.as_ref();
-            served.push(held.and_then(|spur| spur.contact.as_ref().map(|(tag, _)| tag.0)));
+            served.push(held.and_then(|spur| spur.contact.as_ref().map(|((tag, _), _)| tag.0)));
             moments.push(at);
         }
         let step = young_step(Class::Fast);
@@ -446,5 +467,33 @@ mod tests {
                 .windows(4)
                 .all(|four| four.contains(&Some(5)) && four.contains(&Some(6)))
         );
+    }
+
+    #[test]
+    fn a_contact_that_moved_gets_a_spur_to_its_new_place_at_the_next_birth_and_deliveries_go_there()
+    {
+        let (mut spurs, pool, old, _) = bench();
+        let new = SpurTarget {
+            point: [2; 16],
+            ..old
+        };
+        let mut told = |spurs: &mut Spurs, slot: u8, wanted: SpurTarget| {
+            spurs.birth(Moment(0), slot, &pool, &[wanted]);
+            let Some(OutboundForward::SpurOpen { key, .. }) = spurs.tell(Moment(0)) else {
+                panic!("a spur is told");
+            };
+            spurs.state(slot, &key, true);
+        };
+        told(&mut spurs, 0, old);
+        told(&mut spurs, 1, new);
+        let up: Vec<Served> = spurs.up().collect();
+        assert_eq!(up, [(old.contact, old.point), (old.contact, new.point)]);
+        for (wanted, expected) in [(new, 1), (old, 0)] {
+            let parcel = Box::new([2; PARCEL]);
+            let delivery = spurs.deliver(Moment(0), old.contact, &[wanted], parcel);
+            assert!(
+                matches!(delivery, Some(OutboundForward::Deliver { slot, .. }) if slot == expected)
+            );
+        }
     }
 }

@@ -113,6 +113,15 @@ impl Utility {
     }
 
     pub fn publish(&mut self, now: Now, id: u64, key: [u8; 32], value: Box<[u8; VALUE]>) {
+        // What is published takes the place of what was to be there: its sender has the answer to the newer one only.
+        let older = self
+            .real
+            .iter()
+            .find(|(_, operation)| operation.publishes() && operation.key() == Position(key));
+        if let Some(older) = older.map(|(id, _)| *id) {
+            self.real.remove(&older);
+            self.order.retain(|other| *other != older);
+        }
         let way = self.knows_the_way(now.at, Position(key));
         let operation = Operation::new(Position(key), Goal::Publish(value), way);
         self.add(id, operation, PersonEvent::Published { id, copies: 0 });

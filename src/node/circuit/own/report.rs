@@ -10,10 +10,14 @@ impl Own {
                 up.extend(spurs.up());
             }
         }
-        for contact in up.difference(&self.up) {
+        // One to another intro point of the contact is news, though the contact had one before.
+        for (contact, _) in up.difference(&self.up) {
             base.person(PersonEvent::SpurUp { contact: *contact });
         }
-        for contact in self.up.difference(&up) {
+        let contacts = |up: &BTreeSet<Served>| -> BTreeSet<ContactTag> {
+            up.iter().map(|(contact, _)| *contact).collect()
+        };
+        for contact in contacts(&self.up).difference(&contacts(&up)) {
             for parcel in self.outbox.remove(contact).into_iter().flatten() {
                 let way = Way::Spur(*contact);
                 base.person(PersonEvent::NotSent { way, parcel });
