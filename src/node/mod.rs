@@ -605,6 +605,13 @@ impl Node {
         }
     }
 
+    /// Cells that wait on the fullest shaped link, and those of all links that had to give way to newer ones. For the simulator.
+    pub fn queues(&self, now: Now) -> (usize, u64) {
+        let links = self.links.info(now.at);
+        let fullest = links.iter().map(|link| link.waiting).max().unwrap_or(0);
+        (fullest, links.iter().map(|link| link.displaced).sum())
+    }
+
     /// Hops of the own circuit with this role, first hop first; empty if it does not serve. For the simulator, which knows everything anyway.
     pub fn path_of(&self, role: &str) -> Vec<Peer> {
         self.circuits

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::messenger::view::{ChatEvent, Delivery};
+use crate::messenger::view::{ChatEvent, ContactView, Delivery};
 use crate::messenger::{Command, Reply};
 
 use super::world::World;
@@ -50,6 +50,18 @@ impl World {
             Ok(Reply::Saved(number)) => number,
             other => panic!("a message is saved, not {other:?}"),
         }
+    }
+
+    /// How a contact stands on this person's list at last; `None` before the first word of them.
+    pub fn listed(&mut self, who: usize, contact: usize) -> Option<ContactView> {
+        let id = self.account(contact);
+        let events = self.events(who).into_iter().rev();
+        events
+            .filter_map(|event| match event {
+                ChatEvent::Contact(view) | ChatEvent::Request(view) => Some(view),
+                _ => None,
+            })
+            .find(|view| view.id == id)
     }
 
     /// The texts that others wrote to this person, in the order they were shown.

@@ -18,6 +18,7 @@ use crate::wire::size::DATAGRAM;
 use crate::wire::ticket::{EntrySecret, Ticket};
 use crate::wire::time::{Moment, Now, UnixMs};
 
+use super::diary::{Diary, Entry};
 use super::eve::{Eve, Sighting};
 use super::replay::Inputs;
 use super::wires::{WireConfig, Wires};
@@ -40,6 +41,8 @@ pub struct WorldConfig {
     pub wires: WireConfig,
     /// Between one node's start and the next one's.
     pub stagger: Duration,
+    /// Between the last entry node's start and the others'.
+    pub head_start: Duration,
     pub shaping: Shaping,
     /// Sightings that Eve keeps.
     pub log: usize,
@@ -54,6 +57,7 @@ impl WorldConfig {
             class: Class::Normal,
             wires: WireConfig::default(),
             stagger: Duration::from_millis(100),
+            head_start: Duration::ZERO,
             shaping: Shaping::On,
             log: 0,
         }
@@ -91,6 +95,7 @@ struct Person {
     messenger: Option<Messenger<Memory>>,
     disk: Option<Memory>,
     events: VecDeque<ChatEvent>,
+    diary: Diary,
 }
 
 impl Inhabitant {
@@ -105,6 +110,7 @@ impl Person {
             messenger: Some(messenger),
             disk: None,
             events: VecDeque::new(),
+            diary: Diary::default(),
         }
     }
 }
@@ -173,12 +179,20 @@ impl World {
                     .tickets
                     .extend(Ticket::new(key.id(), EntrySecret::NONE, vec![addr]));
             }
-            world.push(
-                Moment(0) + config.stagger * index as u32,
-                Event::Start(index as u32),
-            );
+            world.push(world.starts(index), Event::Start(index as u32));
         }
         world
+    }
+
+    /// When a node starts.
+    pub fn starts(&self, index: usize) -> Moment {
+        let late = index >= self.config.entries;
+        let head_start = if late {
+            self.config.head_start
+        } else {
+            Duration::ZERO
+        };
+        Moment(0) + self.config.stagger * index as u32 + head_start
     }
 
     fn entry_key(&self, index: usize) -> EntryKey {
@@ -356,6 +370,11 @@ impl World {
         self.person(index).events.drain(..).collect()
     }
 
+    /// What the person's node and messenger told each other so far.
+    pub fn diary(&mut self, index: usize) -> Vec<(Moment, Entry)> {
+        self.person(index).diary.entries().to_vec()
+    }
+
     /// Runs the world for `span` of its own time.
     pub fn run_for(&mut self, span: Duration) {
         let end = self.now + span;
@@ -510,7 +529,10 @@ impl World {
                         cause,
                     } => self.transmit(index, at.max(now.at), to, cell, cause),
                     NodeOutput::Person(event) => {
-                        if let Some(messenger) = self.inhabitants[i].messenger() {
+                        if let Some(person) = &mut self.inhabitants[i].person
+                            && let Some(messenger) = &mut person.messenger
+                        {
+                            person.diary.event(now.at, &event);
                             messenger.handle_node(now, event);
                         }
                     }
@@ -523,6 +545,7 @@ impl World {
                     quiet = false;
                     match output {
                         MessengerOutput::Node(command) => {
+                            person.diary.command(now.at, &command);
                             if let Some(node) = &mut inhabitant.node {
                                 node.command(now, command);
                             }

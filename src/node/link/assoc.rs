@@ -173,6 +173,7 @@ impl Assoc {
             Health::Suspect | Health::Dead => LinkState::Suspect,
         };
         let counts = link.shaped.counts;
+        let (waiting, displaced) = link.shaped.queue();
         Some(LinkInfo {
             assoc: id,
             peer: Some(self.peer),
@@ -183,6 +184,8 @@ impl Assoc {
             cells_out: counts.cells_out,
             chaff_out: counts.chaff_out,
             bodies_lost: counts.bodies_lost,
+            waiting,
+            displaced,
             loss: link.shaped.loss(),
             round_trip: link.shaped.round_trip(),
             rate: link.shaped.clock.rate_at(now),

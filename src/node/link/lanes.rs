@@ -74,6 +74,8 @@ struct Lane {
 pub struct Lanes {
     waiting: std::collections::VecDeque<Lane>,
     depth: usize,
+    /// Bodies that a full lane has lost.
+    displaced: u64,
 }
 
 impl Lanes {
@@ -82,7 +84,17 @@ impl Lanes {
         Lanes {
             waiting: std::collections::VecDeque::new(),
             depth,
+            displaced: 0,
         }
+    }
+
+    /// Bodies that wait.
+    pub fn len(&self) -> usize {
+        self.waiting.iter().map(|lane| lane.len).sum()
+    }
+
+    pub fn displaced(&self) -> u64 {
+        self.displaced
     }
 
     /// Puts a body behind those of its lane. [`Full`] if there are too many lanes; a lane that is full loses its oldest body.
@@ -94,6 +106,7 @@ impl Lanes {
                     lane.head = second;
                     lane.len -= 1;
                     bodies.release(oldest);
+                    self.displaced += 1;
                 }
             }
             let slot = bodies.keep(body);

@@ -363,6 +363,8 @@ impl Links {
                 cells_out: 0,
                 chaff_out: 0,
                 bodies_lost: 0,
+                waiting: 0,
+                displaced: 0,
                 loss: 0.0,
                 round_trip: None,
                 rate: 0.0,

@@ -133,6 +133,9 @@ pub struct LinkInfo {
     pub chaff_out: u64,
     /// Bodies given up after all their sends.
     pub bodies_lost: u64,
+    /// Bodies that wait for a tick, and those that had to give way to newer ones.
+    pub waiting: usize,
+    pub displaced: u64,
     /// Share of our cells not acknowledged, 0 to 1.
     pub loss: f64,
     pub round_trip: Option<Duration>,

@@ -288,6 +288,12 @@ impl Shaped {
         self.flights.loss()
     }
 
+    /// Bodies that wait for a tick, and those that had to give way to newer ones of their circuit.
+    pub fn queue(&self) -> (usize, u64) {
+        let waiting = self.control.len() + self.resend.len() + self.lanes.len();
+        (waiting, self.lanes.displaced())
+    }
+
     pub fn round_trip(&self) -> Option<Duration> {
         self.flights.round_trip()
     }
