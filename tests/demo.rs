@@ -261,9 +261,10 @@ fn a_person_who_tries_the_demo_talks_to_echo_and_gets_the_terminal_back() {
 #[test]
 fn a_signal_ends_the_demo_cleanly() {
     let mut terminal = Terminal::run(&format!(
-        r#"sh -c 'echo $$ > /dev/tty; exec "$PARATOX" demo'; {SAY}"#
+        r#"sh -c 'echo $$ > /dev/tty; read seen; exec "$PARATOX" demo'; {SAY}"#
     ));
     let shown = terminal.wait("its process id", |row| row.trim().parse::<u32>().is_ok());
+    terminal.press("\r");
     terminal.see("Echo");
     let kill = std::process::Command::new("kill")
         .args(["-TERM", shown.trim()])

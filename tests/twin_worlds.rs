@@ -31,7 +31,7 @@ const DELIVERIES_EACH: usize = 10;
 /// Sightings that Eve keeps of a world: of an hour of it.
 const LOG: usize = 20_000_000;
 /// When Alice begins to look for Bob.
-const BEGIN: Duration = Duration::from_secs(20);
+const BEGIN: Duration = Duration::from_secs(12);
 /// Between two rounds of the talk, and what is left for the last answers.
 const ROUND: Duration = Duration::from_secs(2);
 const END: Duration = Duration::from_secs(15);

@@ -150,6 +150,16 @@ impl Habit {
 impl Demo {
     /// Starts all of it, which takes a second.
     pub fn start(runtime: &Handle, clock: Clock, cast: Cast) -> Result<Demo, Failure> {
+        let (of_user, contacts) = ([cast.user()], cast.contacts());
+        let [(user_id, _)] = of_user;
+        // Disks and relays need not wait for each other.
+        let profiles = std::thread::spawn(move || {
+            Ok::<_, Failure>([
+                messenger(clock, "Echo", cast.echo, &of_user)?,
+                messenger(clock, "Watcher", cast.watcher, &of_user)?,
+                messenger(clock, "You", cast.user, &contacts)?,
+            ])
+        });
         let mut entries = Vec::new();
         let mut relays: Vec<Running> = Vec::new();
         for number in 0..RELAYS {
@@ -160,15 +170,12 @@ impl Demo {
                 STAGGER
             });
         }
-        let (of_user, contacts) = ([cast.user()], cast.contacts());
-        let [(user_id, _)] = of_user;
-        let person = |name: &str, key: AccountKey, knows: &[(AccountId, &str)]| {
-            let (client, _) = person(runtime, clock, name, key, knows, &entries)?;
-            Ok::<_, Failure>(client)
-        };
-        let echo = person("Echo", cast.echo, &of_user)?;
-        let watcher = person("Watcher", cast.watcher, &of_user)?;
-        let user = person("You", cast.user, &contacts)?;
+        let profiles = profiles.join();
+        let [echo, watcher, user] = profiles.map_err(|_| Failure::failed(super::DEFECT))??;
+        let on_a_node = |name: &str, person| settle(runtime, clock, name, person, &entries);
+        let echo = on_a_node("Echo", echo)?;
+        let watcher = on_a_node("Watcher", watcher)?;
+        let user = on_a_node("You", user)?;
         let others: Vec<Arc<Counters>> = relays
             .iter()
             .chain([echo.node(), watcher.node()])
@@ -257,15 +264,36 @@ pub fn person(
     knows: &[(AccountId, &str)],
     entries: &[Ticket],
 ) -> Result<(Client<Person>, AccountId), Failure> {
-    let (socket, address) = loopback()?;
+    let person = messenger(clock, name, key, knows)?;
+    let id = person.id();
+    Ok((settle(runtime, clock, name, person, entries)?, id))
+}
+
+fn messenger(
+    clock: Clock,
+    name: &str,
+    key: AccountKey,
+    knows: &[(AccountId, &str)],
+) -> Result<Person, Failure> {
     let profile = Profile::throw_away(&mut account::random("profile")?)?;
-    let node = Node::new(config(address, entries, None), &*fresh_seed()?, clock.now());
     let random = account::random("account")?;
-    let messenger = Messenger::create_knowing(profile, key, name, knows, random, clock.now())?;
-    let id = messenger.id();
-    let client =
-        Client::start(runtime, clock, socket, node, messenger, name).map_err(cannot_start)?;
-    Ok((client, id))
+    let now = clock.now();
+    Ok(Messenger::create_knowing(
+        profile, key, name, knows, random, now,
+    )?)
+}
+
+/// Gives a person a node and a socket of their own.
+fn settle(
+    runtime: &Handle,
+    clock: Clock,
+    name: &str,
+    person: Person,
+    entries: &[Ticket],
+) -> Result<Client<Person>, Failure> {
+    let (socket, address) = loopback()?;
+    let node = Node::new(config(address, entries, None), &*fresh_seed()?, clock.now());
+    Client::start(runtime, clock, socket, node, person, name).map_err(cannot_start)
 }
 
 /// Asks from outside the runtime.

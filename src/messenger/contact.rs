@@ -231,6 +231,13 @@ impl Contact {
         self.is_open() && (self.has_work() || self.talk.rekey || self.answers_are_lost())
     }
 
+    /// Whether their descriptor is looked up ahead: nothing waits for them yet.
+    pub fn looks_ahead(&self, now: Moment) -> bool {
+        self.face.state == ContactState::Accepted
+            && !self.reach.is_known(now)
+            && (self.reach.is_unknown() || self.is_recent(now))
+    }
+
     /// Whether something was exchanged with them so recently that a spur is kept for the next text.
     pub fn is_recent(&self, now: Moment) -> bool {
         self.sessions.current.is_some() && now.since(self.talk.talked) < ACTIVE

@@ -386,6 +386,7 @@ impl<P: Persistence> Messenger<P> {
         next = next.min(now.at + Duration::from_millis(midnight));
         let mut rotating = false;
         let room = self.fetches.len() < FETCHES;
+        let ahead = self.fetches.len() < PREFETCHES;
         for contact in self.contacts.values() {
             next = next.min(contact.due(now.at));
             if contact.is_reachable(now.at) {
@@ -393,10 +394,12 @@ impl<P: Persistence> Messenger<P> {
             }
             if contact.wants_way() {
                 if room || contact.reach.is_fetching() {
-                    next = next.min(contact.reach.fetch_due(now.at));
+                    next = next.min(contact.reach.fetch_due());
                 }
                 next = next.min(contact.reach.target_due());
                 rotating = true;
+            } else if ahead && contact.looks_ahead(now.at) {
+                next = next.min(contact.reach.fetch_due());
             }
         }
         if rotating {

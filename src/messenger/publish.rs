@@ -37,6 +37,17 @@ pub fn token(session: &Ratchet, owner: &AccountId, day: u32) -> [u8; 16] {
     token
 }
 
+/// The look-up of what an earlier run left at the own place: one, when the first publication has had its answer, so that nothing of a start waits
+/// for it.
+#[derive(Clone, Copy)]
+enum Look {
+    NotYet,
+    Due,
+    /// Its name and the day of the place.
+    Asked(u64, u32),
+    Done,
+}
+
 /// When to publish what.
 pub struct Publisher {
     points: Vec<IntroPoint>,
@@ -46,9 +57,9 @@ pub struct Publisher {
     failures: u32,
     day: u32,
     revision: u64,
-    /// Whether the own place was looked up, and the look-up and its day while no answer has come.
-    looked: bool,
-    look: Option<(u64, u32)>,
+    /// Whether the way to the own place was asked for.
+    approached: bool,
+    look: Look,
 }
 
 impl Publisher {
@@ -60,8 +71,8 @@ impl Publisher {
             failures: 0,
             day,
             revision: 0,
-            looked: false,
-            look: None,
+            approached: false,
+            look: Look::NotYet,
         }
     }
 
@@ -85,9 +96,11 @@ impl Publisher {
         account: &AccountId,
         now: Now,
     ) -> bool {
-        let Some((_, day)) = self.look.take_if(|(look, _)| *look == id) else {
-            return false;
+        let day = match self.look {
+            Look::Asked(look, day) if look == id => day,
+            _ => return false,
         };
+        self.look = Look::Done;
         let Some(Ok(ours)) = value.map(|value| introduction::open(account, day, value)) else {
             return true;
         };
@@ -106,6 +119,9 @@ impl Publisher {
             return;
         }
         self.pending = None;
+        if let Look::NotYet = self.look {
+            self.look = Look::Due;
+        }
         if copies == 0 {
             self.retry(now);
         } else {
@@ -120,6 +136,9 @@ impl Publisher {
     }
 
     pub fn due(&self) -> Moment {
+        if let Look::Due = self.look {
+            return Moment(0);
+        }
         self.pending
             .map_or(self.next, |(_, until)| self.next.min(until))
     }
@@ -136,12 +155,16 @@ impl Publisher {
             self.pending = None;
             self.retry(now);
         }
-        if !self.looked {
-            // What an earlier run left there; and the node then knows the way by the time there is something to publish.
-            self.looked = true;
-            let id = *next_id;
-            *next_id += 1;
-            self.look = Some((id, day));
+        if !self.approached {
+            // The node then knows the way by the time there is something to publish.
+            self.approached = true;
+            let id = take(next_id);
+            let key = place_of(&desk.id, day);
+            desk.node(NodeCommand::Approach { id, key });
+        }
+        if let Look::Due = self.look {
+            let id = take(next_id);
+            self.look = Look::Asked(id, day);
             let key = place_of(&desk.id, day);
             desk.node(NodeCommand::Fetch { id, key });
         }
@@ -156,8 +179,7 @@ impl Publisher {
             &self.points,
             &mut desk.random,
         );
-        let id = *next_id;
-        *next_id += 1;
+        let id = take(next_id);
         desk.node(NodeCommand::Publish {
             id,
             key: place_of(&desk.id, day),
@@ -166,4 +188,9 @@ impl Publisher {
         self.pending = Some((id, now.at.after_seconds(PATIENCE)));
         self.next = now.at.after_seconds(AGAIN.0 + AGAIN.1 * desk.random.unit());
     }
+}
+
+fn take(next_id: &mut u64) -> u64 {
+    *next_id += 1;
+    *next_id - 1
 }

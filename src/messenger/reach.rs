@@ -13,9 +13,11 @@ const HANDLE_LIFE: Duration = Duration::from_secs(15 * 60);
 /// A handle whose parcels nobody acknowledges is used this long beyond its patience while there is no other way: shorter than a session
 /// takes to count as lost.
 const HANDLE_ALONE: Duration = Duration::from_secs(30);
-/// First and longest wait between look-ups that found nothing, in seconds.
-const FIRST_FETCH: f64 = 1.0;
+/// First and longest wait between look-ups that found nothing, in seconds, and how it grows: two who start together miss each other's descriptor
+/// by a second or two, and look-ups leave on a clock of their own anyway.
+const FIRST_FETCH: f64 = 0.5;
 const LAST_FETCH: f64 = 60.0;
+const FETCH_GROWTH: f64 = 1.25;
 /// A look-up that was never answered counts as failed.
 const FETCH_PATIENCE: Duration = Duration::from_secs(180);
 /// Where nothing was heard for so long although a way is wanted, the descriptor is looked up again; twice as long after each look-up that
@@ -249,14 +251,11 @@ impl Reach {
         (at + FRESH).min(silent.unwrap_or(Moment::NEVER))
     }
 
-    /// When `wants_fetch` may change by time alone.
-    pub fn fetch_due(&self, now: Moment) -> Moment {
+    /// When `wants_fetch` becomes true by time alone.
+    pub fn fetch_due(&self) -> Moment {
         match &self.fetch {
             Some(fetch) => fetch.asked + FETCH_PATIENCE,
-            None => self
-                .stale_at()
-                .max(self.next_fetch)
-                .max(now + Duration::from_secs(1)),
+            None => self.stale_at().max(self.next_fetch),
         }
     }
 
@@ -303,7 +302,7 @@ impl Reach {
     /// Nothing was found, or nothing that holds.
     pub fn failed(&mut self, now: Moment) {
         self.fetch = None;
-        let wait = (FIRST_FETCH * 2f64.powi(self.failures.min(10) as i32)).min(LAST_FETCH);
+        let wait = (FIRST_FETCH * FETCH_GROWTH.powi(self.failures.min(30) as i32)).min(LAST_FETCH);
         self.failures = self.failures.saturating_add(1);
         self.next_fetch = now.after_seconds(wait);
     }
@@ -436,7 +435,9 @@ mod tests {
         assert!(by_handle(&reach, 27.0, 1));
         assert!(!by_handle(&reach, 28.0, 0) && !by_handle(&reach, 28.0, 1));
         reach.heard(ReachedBy::Handle(HANDLE), second(60.0));
-        assert!(by_handle(&reach, 500.0, 1), "a word by it opens it again");
+        // Heard of later than a spur that has proved nothing, it even goes before that.
+        assert!(by_handle(&reach, 500.0, 0), "a word by it opens it again");
+        assert!(!by_handle(&reach, 500.0, 1));
     }
 
     #[test]

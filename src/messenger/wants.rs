@@ -58,10 +58,7 @@ impl<P: Persistence> Messenger<P> {
         for contact in self.contacts.values().filter(|c| c.is_open()) {
             if contact.wants_way() {
                 working.push(contact.account);
-            } else if contact.face.state == ContactState::Accepted
-                && !contact.reach.is_known(now.at)
-                && (contact.reach.is_unknown() || contact.is_recent(now.at))
-            {
+            } else if contact.looks_ahead(now.at) {
                 idle.push((std::cmp::Reverse(contact.talk.heard), contact.account));
             }
         }

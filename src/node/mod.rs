@@ -268,6 +268,7 @@ impl Node {
             NodeCommand::WantSpurs(wanted) => self.circuits.want_spurs(wanted),
             NodeCommand::SendSpur { contact, parcel } => self.circuits.send_spur(contact, parcel),
             NodeCommand::SendReply { handle, parcel } => self.circuits.send_reply(handle, parcel),
+            NodeCommand::Approach { id, key } => self.circuits.approach(now, id, key),
             NodeCommand::Fetch { id, key } => self.circuits.fetch(now, id, key),
             NodeCommand::Publish { id, key, value } => self.circuits.publish(now, id, key, value),
             NodeCommand::Tokens(tokens) => self.circuits.set_tokens(&tokens),

@@ -59,6 +59,8 @@ pub enum NodeCommand {
         handle: ReplyHandle,
         parcel: Box<[u8; PARCEL]>,
     },
+    /// Find out who is closest to a key, on the utility clock, because something will be published or looked up there. Nothing is answered.
+    Approach { id: u64, key: [u8; 32] },
     /// Look a value up, on the utility clock.
     Fetch { id: u64, key: [u8; 32] },
     /// Store a value at the nodes closest to its key, on the utility clock.

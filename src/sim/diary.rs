@@ -69,7 +69,8 @@ impl Diary {
         match command {
             NodeCommand::Fetch { id, .. } => self.write(now, Entry::LookUp(*id)),
             NodeCommand::Publish { id, .. } => self.write(now, Entry::Publication(*id)),
-            NodeCommand::WantSpurs(_)
+            NodeCommand::Approach { .. }
+            | NodeCommand::WantSpurs(_)
             | NodeCommand::SendSpur { .. }
             | NodeCommand::SendReply { .. }
             | NodeCommand::Tokens(_) => {}

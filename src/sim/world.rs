@@ -91,6 +91,7 @@ struct Inhabitant {
 }
 
 struct Person {
+    id: AccountId,
     /// None while the program does not run; then `disk` has what it left.
     messenger: Option<Messenger<Memory>>,
     disk: Option<Memory>,
@@ -107,6 +108,7 @@ impl Inhabitant {
 impl Person {
     fn new(messenger: Messenger<Memory>) -> Person {
         Person {
+            id: messenger.id(),
             messenger: Some(messenger),
             disk: None,
             events: VecDeque::new(),
@@ -349,7 +351,7 @@ impl World {
     }
 
     pub fn account(&mut self, index: usize) -> AccountId {
-        self.messenger(index).id()
+        self.person(index).id
     }
 
     /// What the person types.

@@ -147,6 +147,7 @@ impl World {
                     _ => self.record(person, parcel),
                 }
             }
+            NodeCommand::Approach { .. } => {}
             NodeCommand::Fetch { id, key } => {
                 self.fetches.push(key);
                 let lost = self.lost_fetches > 0.0 && self.random.unit() < self.lost_fetches;

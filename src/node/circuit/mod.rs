@@ -349,6 +349,11 @@ impl Circuits {
         }
     }
 
+    /// Finds out who is closest to a key, on the utility clock: a publication or look-up there follows. Nothing is reported.
+    pub fn approach(&mut self, now: Now, id: u64, key: [u8; 32]) {
+        self.own.approach(now, id, key);
+    }
+
     /// Looks a value up, on the utility clock.
     pub fn fetch(&mut self, now: Now, id: u64, key: [u8; 32]) {
         self.own.fetch(&mut self.base, now, id, key);

@@ -21,6 +21,8 @@ const MAX_FINDS: u8 = 8;
 const TRIES: u8 = 3;
 /// Stored copies that are reported at once; the operation goes on to the rest in silence.
 const ENOUGH_COPIES: u8 = 2;
+/// Nodes that must say "no such value" until it is believed.
+const VOICES: usize = 2;
 /// Whole attempts before a look-up or publication is given up.
 const ATTEMPTS: u8 = 3;
 
@@ -49,12 +51,15 @@ impl Half {
 }
 
 pub(super) enum Goal {
+    /// Only who is closest: somebody will look up or publish there soon.
+    Approach,
     Fetch,
     Publish(Box<[u8; VALUE]>),
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
+    Approached,
     Fetched(Option<Box<[u8; VALUE]>>),
     Published(u8),
 }
@@ -99,6 +104,7 @@ pub(super) struct Operation {
     key: Position,
     goal: Goal,
     phase: Phase,
+    knows_the_way: bool,
     attempts: u8,
     reported: bool,
     outcome: Option<Outcome>,
@@ -148,6 +154,7 @@ impl Operation {
             key,
             goal,
             phase,
+            knows_the_way: way,
             attempts: 1,
             reported: false,
             outcome: None,
@@ -179,7 +186,7 @@ impl Operation {
                 let Some(peer) = nearest.or_else(|| pool.without_place(new)) else {
                     // Everybody was asked: to work with what is known, or from the start.
                     match (best, asked.is_empty()) {
-                        (Some(_), _) => self.phase = Phase::Working(Vec::new()),
+                        (Some(_), _) => self.found_way(),
                         (None, false) => self.try_again(),
                         (None, true) => {}
                     }
@@ -199,7 +206,7 @@ impl Operation {
                 ))
             }
             (Phase::Working(replicas), Goal::Fetch) => {
-                let (replica, half) = todo(replicas)?;
+                let (replica, half) = to_get(replicas)?;
                 replica.parts[usize::from(half.index())] = Part::Asked;
                 let request = Request::Get {
                     query: replica.query,
@@ -209,7 +216,7 @@ impl Operation {
                 Some((Kind::Get, replica.peer, request, half))
             }
             (Phase::Working(replicas), Goal::Publish(value)) => {
-                let (replica, half) = todo(replicas)?;
+                let (replica, half) = to_put(replicas)?;
                 replica.parts[usize::from(half.index())] = Part::Asked;
                 let at = usize::from(half.index()) * CHUNK;
                 let mut chunk = [0; CHUNK];
@@ -353,9 +360,20 @@ impl Operation {
         };
         if best.is_some() && !closer || *finds >= MAX_FINDS {
             if best.is_some() {
-                self.phase = Phase::Working(Vec::new());
+                self.found_way();
             } else {
                 self.try_again();
+            }
+        }
+    }
+
+    /// The FINDs are done, or somebody else's for this key.
+    pub fn found_way(&mut self) {
+        if let Phase::Finding { .. } = self.phase {
+            self.knows_the_way = true;
+            match self.goal {
+                Goal::Approach => self.end(Outcome::Approached),
+                Goal::Fetch | Goal::Publish(_) => self.phase = Phase::Working(Vec::new()),
             }
         }
     }
@@ -385,6 +403,7 @@ impl Operation {
     fn try_again(&mut self) {
         if self.attempts >= ATTEMPTS {
             self.end(match self.goal {
+                Goal::Approach => Outcome::Approached,
                 Goal::Fetch => Outcome::Fetched(None),
                 Goal::Publish(_) => Outcome::Published(0),
             });
@@ -417,6 +436,8 @@ impl Operation {
             replicas.iter().filter(|r| r.verdict == verdict).count()
         };
         match self.goal {
+            // It has no replicas.
+            Goal::Approach => {}
             Goal::Fetch => {
                 let mut value = None;
                 for replica in replicas.iter_mut().filter(|r| r.verdict == Verdict::Open) {
@@ -436,7 +457,7 @@ impl Operation {
                 let absent = count(replicas, Verdict::Absent);
                 if value.is_some() {
                     self.end(Outcome::Fetched(value));
-                } else if absent >= 2 || (absent == all && all > 0) {
+                } else if absent >= VOICES || (absent == all && all > 0) {
                     self.end(Outcome::Fetched(None));
                 } else if count(replicas, Verdict::Open) == 0 {
                     self.try_again();
@@ -462,9 +483,9 @@ impl Operation {
         self.key
     }
 
-    /// Whether the FINDs are done.
+    /// Whether FINDs have led to the nodes closest to the key.
     pub fn knows_the_way(&self) -> bool {
-        matches!(self.phase, Phase::Working(_))
+        self.knows_the_way
     }
 
     pub fn publishes(&self) -> bool {
@@ -482,6 +503,10 @@ impl Operation {
 }
 
 impl Replica {
+    fn is_todo(&self, half: Half) -> bool {
+        matches!(self.parts[usize::from(half.index())], Part::Todo)
+    }
+
     fn again(&mut self, half: Half) {
         self.tries += 1;
         self.parts[usize::from(half.index())] = Part::Todo;
@@ -491,18 +516,38 @@ impl Replica {
     }
 }
 
-fn todo(replicas: &mut [Replica]) -> Option<(&mut Replica, Half)> {
-    let open = replicas
-        .iter_mut()
-        .filter(|replica| replica.verdict == Verdict::Open);
-    for replica in open {
-        for half in Half::BOTH {
-            if matches!(replica.parts[usize::from(half.index())], Part::Todo) {
-                return Some((replica, half));
-            }
-        }
-    }
-    None
+fn open(replicas: &mut [Replica]) -> impl Iterator<Item = &mut Replica> {
+    let open = |replica: &&mut Replica| replica.verdict == Verdict::Open;
+    replicas.iter_mut().filter(open)
+}
+
+/// A publication goes to all of them, one after the other.
+fn to_put(replicas: &mut [Replica]) -> Option<(&mut Replica, Half)> {
+    open(replicas).find_map(|replica| {
+        let half = Half::BOTH.into_iter().find(|half| replica.is_todo(*half))?;
+        Some((replica, half))
+    })
+}
+
+/// A look-up asks one for both halves and another for the first half, because "no such value" needs two. Only what one of them does not have,
+/// or does not say, the next is asked for: to ask all of them for everything would be twice as many questions, and each takes a tick from
+/// another look-up.
+fn to_get(replicas: &mut [Replica]) -> Option<(&mut Replica, Half)> {
+    let absent = replicas
+        .iter()
+        .filter(|r| r.verdict == Verdict::Absent)
+        .count();
+    let voices = VOICES.saturating_sub(absent).max(1);
+    open(replicas)
+        .take(voices)
+        .enumerate()
+        .find_map(|(n, replica)| {
+            let has_first = matches!(replica.parts[0], Part::Done(_));
+            let halves = if has_first || absent + n == 0 { 2 } else { 1 };
+            let mut halves = Half::BOTH.into_iter().take(halves);
+            let half = halves.find(|half| replica.is_todo(*half))?;
+            Some((replica, half))
+        })
 }
 
 /// The low half of a descriptor's revision.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::base::{Base, Route};
 use super::guards::Pins;
 use super::hop;
-use super::pace::{Pace, boost};
+use super::pace::{Boost, Pace};
 use super::path;
 use super::pool::Pool;
 use super::timers::Timer;
@@ -264,10 +264,11 @@ impl Origin {
                 base.timers.clear(Timer::OriginStep(self.number));
                 let context = base.fork_context();
                 let clock = base.schedule.fork("origin", &context);
-                self.pace = Some(Pace::new(
+                // The first cell leaves at once, as those before it did: a registration, a question, whatever the circuit is for.
+                self.pace = Some(Pace::at_once(
                     clock,
                     self.rates.forward_rate(),
-                    boost(self.channel),
+                    Boost::of(self.channel),
                     now.at,
                 ));
                 Progress::Ready

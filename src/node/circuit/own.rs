@@ -48,13 +48,12 @@ const SHORTEST_LIFE: f64 = 300.0;
 /// A circuit is dead when its end was not heard for so many seconds and so many mean gaps.
 const SILENCE_SECONDS: f64 = 15.0;
 const SILENCE_GAPS: f64 = 12.0;
-/// Seconds to wait for the answer to a query, besides so many mean gaps of the circuit.
-const QUERY_SECONDS: f64 = 3.0;
-const QUERY_GAPS: f64 = 6.0;
 /// A circuit that dies sooner died young: a hop of it may let circuits be built and then drop their cells.
 const YOUNG_SECONDS: f64 = 300.0;
 /// Failed attempts in a row after which a circuit in a tiny network may be shorter than it should.
 const SHORT_AFTER: u32 = 3;
+/// And not in this node's first seconds: links and their certificates are only coming then, and attempts follow each other quickly.
+const SHORT_SECONDS: f64 = 15.0;
 /// Contacts that may want a spur; the rest is cut.
 const MAX_WANTED: usize = 64;
 /// Parcels that wait for the outbound clock, by contact; one more is refused.
@@ -111,6 +110,8 @@ pub(super) struct Own {
     clock: Stream,
     lives: Stream,
     ticks: u32,
+    /// The first attempt of the run.
+    building_since: Option<Moment>,
     ever: BTreeSet<Duty>,
     /// Failed attempts in a row, and how many of them got no further than the guard.
     failures: BTreeMap<Duty, u32>,
@@ -138,6 +139,7 @@ impl Own {
             clock: base.schedule.fork("circuit clock", b""),
             lives: base.schedule.fork("circuit lives", b""),
             ticks: 0,
+            building_since: None,
             ever: BTreeSet::new(),
             failures: BTreeMap::new(),
             at_guard: BTreeMap::new(),
@@ -256,7 +258,9 @@ impl Own {
                 .links
                 .get(&guard.0)
                 .is_some_and(|link| link.rate < base.class.link_rate());
-        let may_be_short = base.nodes < TINY && failures >= SHORT_AFTER;
+        let since = *self.building_since.get_or_insert(now.at);
+        let patient = now.at >= since.after_seconds(SHORT_SECONDS);
+        let may_be_short = base.nodes < TINY && failures >= SHORT_AFTER && patient;
         let factor = if slow {
             Class::Normal.circuit_factor()
         } else {
@@ -494,27 +498,26 @@ impl Own {
             return;
         };
         let due = pace.tick(now.at);
+        let factor = pace.factor(now.at);
         base.timers.set(Timer::OriginTick(number), pace.next());
         if !due {
             return;
         }
+        let gap = 1.0 / (circuit.origin.rates().back_rate() * factor);
         let cell = match &mut circuit.load {
             Load::Outbound(spurs) => {
                 let dummy = spurs.dummy(&mut circuit.chaff);
-                let real = spurs.tell(now.at).or_else(|| {
-                    let turn = &mut self.turn;
-                    parcel(now.at, &mut self.outbox, turn, &self.wanted, spurs)
-                });
+                let real = spurs
+                    .tell(now.at)
+                    .or_else(|| parcel(&mut self.outbox, &mut self.turn, &self.wanted, spurs));
                 real.unwrap_or(dummy).encode()
             }
             Load::Inbound(inbound) => inbound.next(&self.tokens).encode(),
             Load::Utility if circuit.age == Age::Retiring => UtilityForward::Dummy.encode(),
-            Load::Utility => {
-                let patience = QUERY_SECONDS + QUERY_GAPS / circuit.origin.rates().back_rate();
-                self.utility
-                    .next(now, base.lan, &mut self.pool, patience)
-                    .encode()
-            }
+            Load::Utility => self
+                .utility
+                .next(now, base.lan, &mut self.pool, gap)
+                .encode(),
         };
         let sent = circuit.origin.send(base, &cell);
         self.tell_utility(base);
@@ -601,6 +604,10 @@ impl Own {
 
     pub fn set_tokens(&mut self, tokens: &[[u8; 16]]) {
         self.tokens.replace(tokens, &mut self.filling);
+    }
+
+    pub fn approach(&mut self, now: Now, id: u64, key: [u8; 32]) {
+        self.utility.approach(now, id, key);
     }
 
     pub fn fetch(&mut self, base: &mut Base, now: Now, id: u64, key: [u8; 32]) {

@@ -6,15 +6,27 @@ use crate::crypto::random::Stream;
 use crate::wire::circuit::Channel;
 use crate::wire::time::Moment;
 
-/// Seconds that a new circuit runs faster: registrations and first look-ups then take seconds. Always, whatever the person does. Not longer
-/// than young links are faster, or a network that starts all at once would lose cells on its busiest links.
-pub const BOOST_SECONDS: f64 = 15.0;
+/// How much faster a circuit starts, and for how many seconds: registrations and first look-ups then take seconds. Always, whatever the person
+/// does. Not longer than young links are faster, or a network that starts all at once would lose cells on its busiest links.
+#[derive(Clone, Copy)]
+pub struct Boost {
+    factor: f64,
+    seconds: f64,
+}
 
-/// How many times faster a circuit starts. Utility circuits most of all: everything else of a start waits for a publication and a look-up.
-pub fn boost(channel: Channel) -> f64 {
-    match channel {
-        Channel::Outbound | Channel::Inbound => 2.0,
-        Channel::Utility => 4.0,
+impl Boost {
+    /// Utility circuits most of all: everything else of a start waits for a publication and a look-up.
+    pub fn of(channel: Channel) -> Boost {
+        match channel {
+            Channel::Outbound | Channel::Inbound => Boost {
+                factor: 2.0,
+                seconds: 15.0,
+            },
+            Channel::Utility => Boost {
+                factor: 6.0,
+                seconds: 10.0,
+            },
+        }
     }
 }
 
@@ -28,21 +40,35 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// `rate` in ticks per second, steady; the first `BOOST_SECONDS` after `now` at `boost` times that.
-    pub fn new(stream: Stream, rate: f64, boost: f64, now: Moment) -> Pace {
-        let mut pace = Pace {
-            stream,
-            rate,
-            boost,
-            boost_until: now.after_seconds(BOOST_SECONDS),
-            next: now,
-        };
+    /// `rate` in ticks per second, steady, after the boost from `now` on.
+    pub fn new(stream: Stream, rate: f64, boost: Boost, now: Moment) -> Pace {
+        let mut pace = Pace::at_once(stream, rate, boost, now);
         pace.next = pace.draw(now);
         pace
     }
 
+    /// The same with a first tick now.
+    pub fn at_once(stream: Stream, rate: f64, boost: Boost, now: Moment) -> Pace {
+        Pace {
+            stream,
+            rate,
+            boost: boost.factor,
+            boost_until: now.after_seconds(boost.seconds),
+            next: now,
+        }
+    }
+
     pub fn next(&self) -> Moment {
         self.next
+    }
+
+    /// How many times faster than its steady rate it is.
+    pub fn factor(&self, now: Moment) -> f64 {
+        if now < self.boost_until {
+            self.boost
+        } else {
+            1.0
+        }
     }
 
     /// True once for each tick that is due. A clock that was not looked at for long does not catch up in a burst.
@@ -88,7 +114,8 @@ mod tests {
     fn a_new_circuit_ticks_twice_as_fast_at_first() {
         let (mut young, mut old) = (0, 0);
         for seed in 0..200u8 {
-            let mut pace = Pace::new(Stream::from_seed([seed; 32]), 1.0, 2.0, Moment(0));
+            let boost = Boost::of(Channel::Outbound);
+            let mut pace = Pace::new(Stream::from_seed([seed; 32]), 1.0, boost, Moment(0));
             young += ticks(&mut pace, 0.0, 15.0);
             old += ticks(&mut pace, 15.0, 30.0);
         }
@@ -99,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_asleep_does_not_catch_up() {
-        let mut pace = Pace::new(Stream::from_seed([1; 32]), 10.0, 2.0, Moment(0));
+        let boost = Boost::of(Channel::Outbound);
+        let mut pace = Pace::new(Stream::from_seed([1; 32]), 10.0, boost, Moment(0));
         let late = Moment(0).after_seconds(100.0);
         let burst = (0..1000).take_while(|_| pace.tick(late)).count();
         assert!(burst <= 2, "{burst} ticks at once");

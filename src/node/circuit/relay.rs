@@ -13,7 +13,7 @@ use super::end::End;
 use super::forward::Forwarder;
 use super::hop;
 use super::intro::Intro;
-use super::pace::{Pace, boost};
+use super::pace::{Boost, Pace};
 use super::seen::{Seen, Verdict};
 use super::strangers::Strangers;
 use super::timers::{Direction, Timer};
@@ -53,10 +53,10 @@ const REFILL_AFTER: f64 = 30.0;
 
 /// A circuit may carry this much more than the rates it named: clocks differ, and hops before this one refill.
 const SLACK: f64 = 1.25;
-/// And so many cells at once, with so many seconds' worth: the steps of its building, and the first 15 s of a utility circuit at four times its
+/// And so many cells at once, with so many seconds' worth: the steps of its building, and the first 10 s of a utility circuit at six times its
 /// rate. More is dropped, or admission would be a matter of what an origin says.
 const BURST: f64 = 32.0;
-const BURST_SECONDS: f64 = 45.0;
+const BURST_SECONDS: f64 = 50.0;
 
 /// What a circuit may carry in one direction.
 fn named(rate: f64, now: Moment) -> Allowance {
@@ -359,7 +359,8 @@ impl Relays {
                 }
                 if circuit.end.is_none() {
                     let clock = base.schedule.fork("end", &number.to_be_bytes());
-                    let pace = Pace::new(clock, circuit.rates.back_rate(), boost(channel), now.at);
+                    let pace =
+                        Pace::new(clock, circuit.rates.back_rate(), Boost::of(channel), now.at);
                     base.timers.set(Timer::EndTick(number), pace.next());
                     circuit.end = Some(End::new(channel, pace, now.at));
                 }

@@ -24,15 +24,12 @@ use crate::wire::time::Moment;
 /// it is open, one of `fast` 1 s.
 fn young_step(class: Class) -> f64 {
     match class {
-        Class::Fast => 1.5,
+        Class::Fast => 1.0,
         Class::Normal => 5.0,
     }
 }
 /// How long a circuit is young in this sense: births of the first so many steps.
-const YOUNG_STEPS: f64 = 20.0;
-/// No delivery starts so shortly before a spur's end: seconds for the circuit, cells for the spur's own queue.
-const LAST_CALL_SECONDS: f64 = 1.5;
-const LAST_CALL_GAPS: f64 = 3.0;
+const YOUNG_STEPS: f64 = 30.0;
 /// A contact whose spur ends within so many seconds may have the next one already.
 const OVERLAP_SECONDS: f64 = 8.0;
 /// No spur is shorter than its own opening.
@@ -119,12 +116,12 @@ impl Spurs {
                 .filter(|(spur, _)| !matches!(spur.state, State::Failed))
                 .filter_map(|(spur, ends)| Some((spur.contact.as_ref()?.0, ends)))
         };
-        // One that goes elsewhere does not count: the contact has another intro point now.
-        let has_one: BTreeSet<Served> = others().map(|(served, _)| served).collect();
-        let served: BTreeSet<Served> = others()
-            .filter(|(_, ends)| *ends > now.after_seconds(OVERLAP_SECONDS))
-            .map(|(served, _)| served)
-            .collect();
+        // When the last spur to each registration ends. One that goes elsewhere does not count: the contact has another intro point now.
+        let mut until: BTreeMap<Served, Moment> = BTreeMap::new();
+        for (served, ends) in others() {
+            let last = until.entry(served).or_insert(ends);
+            *last = ends.max(*last);
+        }
         let young = now < self.young_until;
         let Some(slot) = self.slots.get_mut(usize::from(slot)) else {
             return Moment::NEVER;
@@ -138,14 +135,15 @@ impl Spurs {
         };
         let random = pool.random(&mut slot.clock);
         let throwaway = Ephemeral::generate(&mut self.crypto);
-        // Whoever has none comes before whoever needs the next.
-        let without = wanted
+        // Whoever has none comes first, then those whose last one ends soon, the soonest first.
+        let soon = now.after_seconds(OVERLAP_SECONDS);
+        let mut waiting: Vec<(Option<&Moment>, &SpurTarget)> = wanted
             .iter()
-            .filter(|w| !has_one.contains(&(w.contact, w.point)));
-        let ending = wanted
-            .iter()
-            .filter(|w| !served.contains(&(w.contact, w.point)));
-        let real = without.chain(ending).find_map(|target| {
+            .map(|target| (until.get(&(target.contact, target.point)), target))
+            .filter(|(last, _)| last.is_none_or(|last| *last <= soon))
+            .collect();
+        waiting.sort_by_key(|(last, _)| *last);
+        let real = waiting.into_iter().find_map(|(_, target)| {
             let sealer =
                 CookieSealer::new(&throwaway, &target.cookie_key, target.credential).ok()?;
             Some((
@@ -261,14 +259,11 @@ impl Spurs {
         }
     }
 
-    /// The slot of this contact's spur that is up and goes to where the contact is wanted now, or else was born last; none whose end is so
-    /// near that a delivery might not get through.
-    fn best(&self, now: Moment, contact: ContactTag, wanted: &[SpurTarget]) -> Option<usize> {
-        let last = now.after_seconds(LAST_CALL_SECONDS + LAST_CALL_GAPS / self.class.spur_rate());
-        let fits = |held: &Slot| {
-            matches!(&held.spur, Some(Spur { contact: Some(((tag, _), _)), state: State::Up, .. }) if *tag == contact)
-                && held.ends > last
-        };
+    /// The slot of this contact's spur that is up and goes to where the contact is wanted now, or else was born last, because it shows what the
+    /// contact wants to be shown now. To the last moment: what is on its way then reaches the end before the word of the next spur, and the end
+    /// keeps this one beside it.
+    fn best(&self, contact: ContactTag, wanted: &[SpurTarget]) -> Option<usize> {
+        let fits = |held: &Slot| matches!(&held.spur, Some(Spur { contact: Some(((tag, _), _)), state: State::Up, .. }) if *tag == contact);
         let open = self.slots.iter().enumerate().filter(|(_, held)| fits(held));
         let meant = wanted.iter().find(|w| w.contact == contact);
         let key = |held: &Slot| {
@@ -279,19 +274,14 @@ impl Spurs {
         open.max_by_key(|(_, held)| key(held)).map(|(slot, _)| slot)
     }
 
-    fn takes(&self, now: Moment, contact: ContactTag) -> bool {
-        self.best(now, contact, &[]).is_some()
-    }
-
     /// A real delivery to this contact, if it has a spur that takes it.
     pub fn deliver(
         &mut self,
-        now: Moment,
         contact: ContactTag,
         wanted: &[SpurTarget],
         parcel: Box<[u8; PARCEL]>,
     ) -> Option<OutboundForward> {
-        let slot = self.best(now, contact, wanted)?;
+        let slot = self.best(contact, wanted)?;
         let (_, sealer) = self.slots[slot].spur.as_mut()?.contact.as_mut()?;
         let block = sealer.seal(&parcel);
         Some(OutboundForward::Deliver {
@@ -329,17 +319,12 @@ impl Spurs {
 
 /// The next waiting parcel of a contact that has a spur on this circuit, contacts in turn.
 pub(super) fn parcel(
-    now: Moment,
     outbox: &mut BTreeMap<ContactTag, VecDeque<Box<[u8; PARCEL]>>>,
     turn: &mut ContactTag,
     wanted: &[SpurTarget],
     spurs: &mut Spurs,
 ) -> Option<OutboundForward> {
-    let up: BTreeSet<ContactTag> = spurs
-        .up()
-        .map(|(contact, _)| contact)
-        .filter(|contact| spurs.takes(now, *contact))
-        .collect();
+    let up: BTreeSet<ContactTag> = spurs.up().map(|(contact, _)| contact).collect();
     let waits = |contact: &ContactTag| outbox.get(contact).is_some_and(|queue| !queue.is_empty());
     let contact = *up
         .range(*turn..)
@@ -347,7 +332,7 @@ pub(super) fn parcel(
         .or_else(|| up.iter().find(|c| waits(c)))?;
     *turn = ContactTag(contact.0.wrapping_add(1));
     let next = outbox.get_mut(&contact)?.pop_front()?;
-    spurs.deliver(now, contact, wanted, next)
+    spurs.deliver(contact, wanted, next)
 }
 
 #[cfg(test)]
@@ -416,7 +401,7 @@ mod tests {
         let parcel = Box::new([2; PARCEL]);
         assert!(
             spurs
-                .deliver(Moment(0), target.contact, &[target], parcel.clone())
+                .deliver(target.contact, &[target], parcel.clone())
                 .is_none()
         );
         let (slot, _, key) = *to_contact[0];
@@ -426,7 +411,7 @@ mod tests {
             [(target.contact, target.point)]
         );
         assert!(
-            matches!(spurs.deliver(Moment(0), target.contact, &[target], parcel), Some(OutboundForward::Deliver { slot: s, .. }) if s == slot)
+            matches!(spurs.deliver(target.contact, &[target], parcel), Some(OutboundForward::Deliver { slot: s, .. }) if s == slot)
         );
     }
 
@@ -460,7 +445,7 @@ mod tests {
                 .windows(2)
                 .all(|two| (two[1].since(two[0]).as_secs_f64() - step).abs() < 1e-3)
         );
-        assert_eq!(served[..4], [Some(5), Some(6), Some(5), Some(5)]);
+        assert_eq!(served[..4], [Some(5), Some(6), Some(5), Some(6)]);
         // At any time after the first two births each has at least one of the last four.
         assert!(
             served
@@ -477,7 +462,7 @@ mod tests {
             point: [2; 16],
             ..old
         };
-        let mut told = |spurs: &mut Spurs, slot: u8, wanted: SpurTarget| {
+        let told = |spurs: &mut Spurs, slot: u8, wanted: SpurTarget| {
             spurs.birth(Moment(0), slot, &pool, &[wanted]);
             let Some(OutboundForward::SpurOpen { key, .. }) = spurs.tell(Moment(0)) else {
                 panic!("a spur is told");
@@ -490,7 +475,7 @@ mod tests {
         assert_eq!(up, [(old.contact, old.point), (old.contact, new.point)]);
         for (wanted, expected) in [(new, 1), (old, 0)] {
             let parcel = Box::new([2; PARCEL]);
-            let delivery = spurs.deliver(Moment(0), old.contact, &[wanted], parcel);
+            let delivery = spurs.deliver(old.contact, &[wanted], parcel);
             assert!(
                 matches!(delivery, Some(OutboundForward::Deliver { slot, .. }) if slot == expected)
             );

@@ -49,6 +49,11 @@ const MAX_OPERATIONS: usize = 64;
 const WAY_SECONDS: f64 = 20.0;
 /// Keys whose way is remembered; the oldest is forgotten.
 const MAX_WAYS: usize = 32;
+/// Seconds to wait for an answer, besides so many mean gaps of the circuit's way back: before one was measured, and at least. A question that
+/// was lost holds its operation up for as long as this.
+const PATIENCE: f64 = 3.0;
+const LEAST_PATIENCE: f64 = 0.6;
+const PATIENCE_GAPS: f64 = 6.0;
 /// Queries on their way; at 6/s and 16 s patience a hundred. One more is not sent, the tick carries a dummy.
 const MAX_ON_THEIR_WAY: usize = 128;
 
@@ -69,7 +74,35 @@ struct OnItsWay {
     to: Peer,
     kind: Kind,
     half: Half,
+    since: Moment,
     until: Moment,
+}
+
+/// How long answers take: mean and deviation in seconds.
+#[derive(Clone, Copy)]
+struct RoundTrip {
+    mean: f64,
+    deviation: f64,
+}
+
+impl RoundTrip {
+    fn measured(before: Option<RoundTrip>, seconds: f64) -> RoundTrip {
+        match before {
+            None => RoundTrip {
+                mean: seconds,
+                deviation: seconds / 2.0,
+            },
+            Some(RoundTrip { mean, deviation }) => RoundTrip {
+                mean: mean + (seconds - mean) / 8.0,
+                deviation: deviation + ((seconds - mean).abs() - deviation) / 4.0,
+            },
+        }
+    }
+
+    /// Nothing came in time: perhaps it takes longer now.
+    fn missed(&mut self) {
+        self.deviation = (self.deviation * 2.0).min(PATIENCE);
+    }
 }
 
 pub(super) struct Utility {
@@ -81,6 +114,7 @@ pub(super) struct Utility {
     cover_publish: Option<(u64, Operation)>,
     covers: u64,
     on_their_way: BTreeMap<[u8; POINT], OnItsWay>,
+    round_trip: Option<RoundTrip>,
     /// Keys of real operations whose closest nodes are in the pool, and until when that is believed.
     ways: VecDeque<(Position, Moment)>,
     /// Keys and targets of covers.
@@ -99,10 +133,22 @@ impl Utility {
             cover_publish: None,
             covers: 0,
             on_their_way: BTreeMap::new(),
+            round_trip: None,
             ways: VecDeque::new(),
             cover,
             crypto,
             events: VecDeque::new(),
+        }
+    }
+
+    /// Finds out who is closest to a key that will be of use soon.
+    pub fn approach(&mut self, now: Now, id: u64, key: [u8; 32]) {
+        let key = Position(key);
+        // One more than there may be is not missed: whoever publishes there finds the way itself.
+        if !self.knows_the_way(now.at, key) && self.has_room(id) {
+            self.real
+                .insert(id, Operation::new(key, Goal::Approach, false));
+            self.order.push_back(id);
         }
     }
 
@@ -139,10 +185,13 @@ impl Utility {
             self.ways.pop_front();
         }
         self.ways.push_back((key, now.after_seconds(WAY_SECONDS)));
+        for operation in self.real.values_mut().filter(|other| other.key() == key) {
+            operation.found_way();
+        }
     }
 
     fn add(&mut self, id: u64, operation: Operation, refused: PersonEvent) {
-        if self.real.len() >= MAX_OPERATIONS || self.real.contains_key(&id) {
+        if !self.has_room(id) {
             self.events.push_back(refused);
             return;
         }
@@ -150,12 +199,16 @@ impl Utility {
         self.order.push_back(id);
     }
 
+    fn has_room(&self, id: u64) -> bool {
+        self.real.len() < MAX_OPERATIONS && !self.real.contains_key(&id)
+    }
+
     pub fn poll(&mut self) -> Option<PersonEvent> {
         self.events.pop_front()
     }
 
-    /// The cell of this tick. `patience`: seconds to wait for an answer on this circuit.
-    pub fn next(&mut self, now: Now, lan: bool, pool: &mut Pool, patience: f64) -> UtilityForward {
+    /// The cell of this tick. `gap`: mean seconds between two cells back on this circuit.
+    pub fn next(&mut self, now: Now, lan: bool, pool: &mut Pool, gap: f64) -> UtilityForward {
         self.overdue(now, pool);
         self.keep_cover(now.unix);
         let turn = self.turn;
@@ -181,13 +234,13 @@ impl Utility {
         let Ok((asked, sealed)) = Asked::new(to.node, &request.encode(), &mut self.crypto) else {
             return UtilityForward::Dummy;
         };
-        let until = now.at.after_seconds(patience);
         let way = OnItsWay {
             owner,
             to,
             kind,
             half,
-            until,
+            since: now.at,
+            until: now.at.after_seconds(self.patience(gap)),
             asked,
         };
         self.on_their_way.insert(way.asked.name(), way);
@@ -196,6 +249,14 @@ impl Utility {
             addr,
             sealed,
         }
+    }
+
+    fn patience(&self, gap: f64) -> f64 {
+        let longest = PATIENCE + PATIENCE_GAPS * gap;
+        self.round_trip.map_or(longest, |trip| {
+            let usual = trip.mean + 4.0 * trip.deviation;
+            usual.clamp(LEAST_PATIENCE + PATIENCE_GAPS * gap, longest)
+        })
     }
 
     /// What the person's operations of this turn, or else its cover, want to ask next.
@@ -258,6 +319,9 @@ impl Utility {
         for name in late {
             if let Some(way) = self.on_their_way.remove(&name) {
                 pool.silent(&way.to.node);
+                if let Some(trip) = &mut self.round_trip {
+                    trip.missed();
+                }
                 if let Some(operation) = self.operation(way.owner) {
                     operation.unanswered(way.kind, &way.to.node, way.half);
                 }
@@ -268,6 +332,7 @@ impl Utility {
 
     /// The circuit is gone, and with it every answer.
     pub fn circuit_gone(&mut self) {
+        self.round_trip = None;
         for (_, way) in std::mem::take(&mut self.on_their_way) {
             if let Some(operation) = self.operation(way.owner) {
                 operation.lost(way.kind, &way.to.node, way.half);
@@ -294,6 +359,8 @@ impl Utility {
             return;
         };
         pool.answered(&way.to.node);
+        let seconds = now.at.since(way.since).as_secs_f64();
+        self.round_trip = Some(RoundTrip::measured(self.round_trip, seconds));
         let answer = Answer::decode(&body).unwrap_or(Answer::Unreadable);
         let found = super::operation::learn(&answer, now.unix, lan, pool);
         if let Some(operation) = self.operation(way.owner) {
@@ -316,10 +383,15 @@ impl Utility {
         let outcome = operation.outcome();
         let over = operation.is_over();
         if let (Owner::Real(id), Some(outcome)) = (owner, outcome) {
-            self.events.push_back(match outcome {
-                Outcome::Fetched(value) => PersonEvent::Fetched { id, value },
-                Outcome::Published(copies) => PersonEvent::Published { id, copies },
-            });
+            match outcome {
+                Outcome::Approached => {}
+                Outcome::Fetched(value) => {
+                    self.events.push_back(PersonEvent::Fetched { id, value })
+                }
+                Outcome::Published(copies) => {
+                    self.events.push_back(PersonEvent::Published { id, copies })
+                }
+            }
         }
         if over {
             match owner {

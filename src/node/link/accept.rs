@@ -273,21 +273,22 @@ impl Links {
             self.forget(old);
             self.down(old, purpose, DownReason::Replaced);
         }
-        let (rate, warm_up, depth) = match purpose {
-            Purpose::Link => (class.link_rate(), true, DEPTH),
-            _ => (class.spur_rate(), false, SPUR_DEPTH),
-        };
         // Spurs to one node that are born in one moment still tick apart.
         let twins = self.assocs.values().filter(|a| {
             a.peer.node == peer.node && a.purpose == purpose && a.since == now.at && a.is_shaped()
         });
         let label = ["clock", "clock 2", "clock 3", "clock 4"][twins.count().min(3)];
-        let clock = Clock::new(
-            self.fork(label, peer.node.point(), purpose, now.at),
-            now.at,
-            rate,
-            warm_up,
-        );
+        let stream = self.fork(label, peer.node.point(), purpose, now.at);
+        let (rate, clock, depth) = match purpose {
+            Purpose::Link => {
+                let rate = class.link_rate();
+                (rate, Clock::of_link(stream, now.at, rate), DEPTH)
+            }
+            _ => {
+                let rate = class.spur_rate();
+                (rate, Clock::of_spur(stream, now.at, rate), SPUR_DEPTH)
+            }
+        };
         self.timers.set(id, clock.due());
         let vouching = (purpose == Purpose::Link)
             .then(|| Vouching::new(self.own, reached, peer.node, at, dialled, now.at));

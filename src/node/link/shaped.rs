@@ -422,7 +422,7 @@ mod tests {
     fn shaped() -> Shaped {
         let now = Moment(0);
         Shaped::new(
-            Clock::new(Stream::from_seed([1; 32]), now, 6.0, false),
+            Clock::of_spur(Stream::from_seed([1; 32]), now, 6.0),
             6.0,
             crate::node::link::DEPTH,
             now,

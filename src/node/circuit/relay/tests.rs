@@ -180,11 +180,16 @@ fn a_circuit_carries_no_more_than_it_named_whatever_its_origin_sends() {
     let taken = 6000 - relays.excess;
     let most = BURST + BURST_SECONDS * 0.1 + 600.0 * SLACK * 0.1;
     assert!((taken as f64) <= most && taken > 60, "{taken} of {most}");
-    // One that keeps to its rates loses nothing, from its first quarter minute at four times them on.
+    // One that keeps to its rates loses nothing, from its first ten seconds at six times them on.
     let (mut base, mut relays, mut random) = relay();
     let rates = Rates::new(1.0, 0.1);
     let mut keys = begun(&mut base, &mut relays, &mut random, rates, Channel::Utility);
-    let mut pace = Pace::new(Stream::from_seed([9; 32]), 1.0, 4.0, Moment(0));
+    let mut pace = Pace::new(
+        Stream::from_seed([9; 32]),
+        1.0,
+        Boost::of(Channel::Utility),
+        Moment(0),
+    );
     while pace.next() < Moment(0).after_seconds(7200.0) {
         let at = pace.next();
         assert!(pace.tick(at));
