@@ -199,7 +199,7 @@ fn a_node_answers_none_of_a_hundred_thousand_junk_datagrams_and_its_person_chats
     let (socket, addr) = demo::loopback().expect("loopback");
     let node = Node::new(
         demo::config(addr, &network.entries, None),
-        &*seed::fresh().expect("the system gives randomness"),
+        &seed::fresh().expect("the system gives randomness"),
         network.clock.now(),
     );
     let id = node.id();

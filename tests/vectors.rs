@@ -280,6 +280,9 @@ struct Party {
     fields: BTreeMap<(bool, bool), Vec<u8>>,
 }
 
+/// Static and ephemeral.
+type Secrets = (Vec<u8>, Vec<u8>);
+
 impl Party {
     fn all(fields: &Map<String, Value>) -> Result<Vec<Party>, String> {
         let mut parties: BTreeMap<String, Party> = BTreeMap::new();
@@ -308,7 +311,7 @@ impl Party {
     }
 
     /// Static and ephemeral; one key serves as both where the file has no ephemeral. They must be keys, or nothing was shown.
-    fn secrets(&self) -> Option<Result<(Vec<u8>, Vec<u8>), String>> {
+    fn secrets(&self) -> Option<Result<Secrets, String>> {
         let own = self.fields.get(&(true, true))?;
         let ephemeral = self.fields.get(&(true, false)).unwrap_or(own);
         let good = |secret: &[u8]| known_answer::public(secret).is_ok();

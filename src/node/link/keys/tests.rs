@@ -50,12 +50,12 @@ impl Pair {
     }
 
     /// What a cell of the caller opens under at the callee.
-    fn to_callee(&mut self, now: Moment) -> Option<Under> {
+    fn reach_callee(&mut self, now: Moment) -> Option<Under> {
         let (cell, _) = self.at_caller.seal(&[0; INNER]).expect("young keys");
         self.at_callee.open(now, &cell).map(|opened| opened.0)
     }
 
-    fn to_caller(&mut self, now: Moment) -> Option<Under> {
+    fn reach_caller(&mut self, now: Moment) -> Option<Under> {
         let (cell, _) = self.at_callee.seal(&[0; INNER]).expect("young keys");
         self.at_caller.open(now, &cell).map(|opened| opened.0)
     }
@@ -73,19 +73,19 @@ fn the_caller_asks_after_a_quarter_of_an_hour_and_both_switch() {
     let now = minutes(18.1);
     let answer = pair.asked(now, &question).expect("an answer");
     assert_eq!(
-        pair.to_callee(now),
+        pair.reach_callee(now),
         Some(Under::Present),
         "before the answer is there"
     );
     assert!(pair.answered(now, &answer));
     assert_eq!(
-        pair.to_caller(now),
+        pair.reach_caller(now),
         Some(Under::Old),
         "the callee has not heard of it"
     );
-    assert_eq!(pair.to_callee(now), Some(Under::New));
-    assert_eq!(pair.to_callee(now), Some(Under::Present));
-    assert_eq!(pair.to_caller(now), Some(Under::Present));
+    assert_eq!(pair.reach_callee(now), Some(Under::New));
+    assert_eq!(pair.reach_callee(now), Some(Under::Present));
+    assert_eq!(pair.reach_caller(now), Some(Under::Present));
     assert!(!pair.at_caller.is_over(minutes(50.0)) && !pair.at_callee.is_over(minutes(50.0)));
     assert!(pair.at_caller.is_over(minutes(58.2)) && pair.at_callee.is_over(minutes(58.2)));
 }
@@ -105,7 +105,7 @@ fn the_keys_before_open_for_thirty_seconds_and_are_gone_then_whether_anything_co
     assert_eq!(opened, Some(Under::Old));
     let after = now.after_seconds(31.0);
     assert!(pair.at_caller.open(after, &late[1]).is_none());
-    assert_eq!(pair.to_callee(now), Some(Under::New));
+    assert_eq!(pair.reach_callee(now), Some(Under::New));
     assert!(pair.at_callee.old.is_some());
     pair.at_callee.forget_old(within);
     assert!(pair.at_callee.old.is_some());
@@ -126,8 +126,8 @@ fn an_answer_without_its_confirmation_or_to_nothing_asked_changes_no_key() {
         !pair.answered(now, &answer),
         "what was asked for is used up"
     );
-    assert_eq!(pair.to_callee(now), Some(Under::Present));
-    assert_eq!(pair.to_caller(now), Some(Under::Present));
+    assert_eq!(pair.reach_callee(now), Some(Under::Present));
+    assert_eq!(pair.reach_caller(now), Some(Under::Present));
     assert!(pair.ask(now.after_seconds(59.0)).is_none());
     let again = now.after_seconds(60.0);
     let question = pair.ask(again).expect("asked again after a minute");

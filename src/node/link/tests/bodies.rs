@@ -80,10 +80,10 @@ fn a_changed_port_is_followed_and_a_changed_network_is_not() {
 }
 
 /// What node 0 has sent, in order.
-fn fresh_cells(world: &World) -> Vec<Box<Cell>> {
+fn fresh_cells(world: &World) -> Vec<Cell> {
     let own = world.nodes[0].addr;
     let sent = world.cells.iter().filter(|(seen, _)| seen.from == own);
-    sent.map(|(_, cell)| cell.clone()).collect()
+    sent.map(|(_, cell)| **cell).collect()
 }
 
 /// Where node 1 reaches the other end of this link.
