@@ -204,11 +204,10 @@ fn circuits_are_rebuilt_around_a_dead_node_and_around_a_dead_guard() {
 fn doubled_blocks_are_replaced_and_count_once() {
     let mut world = World::new(12, Class::Fast, 4, &[ALICE, BOB]);
     world.until(60.0, "everybody online", World::online);
-    // One that was begun with a single link is outgrown, and replaced when it is a minute old.
-    world.until(120.0, "a second hop", |w| {
-        w.path(ALICE, "outbound").is_some_and(|path| path.len() > 1)
-    });
-    let middle = world.path(ALICE, "outbound").expect("online")[1];
+    // Every parcel to Bob passes here; his circuit has its full length.
+    let path = world.path(BOB, "inbound").expect("online");
+    assert_eq!(path.len(), 3);
+    let middle = path[1];
     let middle = world.index(&middle.node);
     world.nodes[middle].doubled = true;
     parcels_both_ways(&mut world);
