@@ -248,6 +248,7 @@ fn what_alice_does_moves_none_of_her_datagrams() {
     let run = |chats: bool| {
         let mut world = World::new(10, Class::Fast, 6, &[ALICE, BOB]);
         world.run(40.0);
+        let mut rest = 80.0;
         if chats {
             let target = world.target(1, BOB, 0);
             world.nodes[ALICE].circuits.want_spurs(vec![target]);
@@ -255,25 +256,19 @@ fn what_alice_does_moves_none_of_her_datagrams() {
             let now = world.now();
             world.nodes[ALICE].circuits.publish(now, 1, key, sent);
             world.nodes[ALICE].circuits.set_tokens(&[[3; 16]; 40]);
-        }
-        world.run(30.0);
-        if chats {
-            assert!(world.has_spur(ALICE, 1));
+            rest -= world.until(60.0, "a spur", |w| w.has_spur(ALICE, 1));
             for fill in 0..10 {
                 world.nodes[ALICE]
                     .circuits
                     .send_spur(ContactTag(1), Box::new([fill; PARCEL]));
             }
-        }
-        world.run(20.0);
-        if chats {
-            assert!(!world.arrived(BOB).is_empty());
+            rest -= world.until(rest, "a parcel", |w| !w.arrived(BOB).is_empty());
             let (handle, _) = world.arrived(BOB)[0];
             world.nodes[BOB]
                 .circuits
                 .send_reply(handle, Box::new([7; PARCEL]));
         }
-        world.run(20.0);
+        world.run(rest);
         (world.nodes[ALICE].log.clone(), world.nodes[BOB].log.clone())
     };
     let (idle, busy) = (run(false), run(true));

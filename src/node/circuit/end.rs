@@ -26,7 +26,7 @@ pub const MAX_EARLY: usize = 4;
 /// Spurs of one circuit kept for answers; the oldest is closed.
 const MAX_RETIRED: usize = 8;
 
-/// Spurs an origin may open at once, and seconds to one more: thirty births come quickly at a circuit's start, later one in 30 s.
+/// Spurs an origin may open at once, and seconds to one more: some twenty births come quickly at a circuit's start, later one in 30 s.
 const SPUR_BURST: f64 = 32.0;
 const SPUR_SECONDS: f64 = 5.0;
 

@@ -3,7 +3,7 @@
 //! ```text
 //!  own side     own      which circuits there are, and their queues
 //!               origin   building one, and its seals          path, guards, hop, pace
-//!               spur, inbound, utility + operation            what each carries
+//!               spur + births, inbound, utility + operation   what each carries
 //!               pool     records learnt through circuits
 //!  others' side relay    circuits that pass through           seen, allowance
 //!               end, channel   those that end here            intro, cookie, forward, seal, strangers
@@ -29,6 +29,7 @@ use crate::wire::time::{Moment, Now};
 
 mod allowance;
 mod base;
+mod births;
 mod channel;
 mod cookie;
 mod end;

@@ -289,7 +289,8 @@ impl Own {
             Duty::Outbound => {
                 let clock = base.schedule.fork("spurs", &context);
                 let crypto = base.own_random.branch();
-                Load::Outbound(Box::new(Spurs::new(base.class, &clock, crypto)))
+                let back_rate = origin.rates().back_rate();
+                Load::Outbound(Box::new(Spurs::new(base.class, &clock, back_rate, crypto)))
             }
             Duty::Inbound | Duty::Standby => Load::Inbound(Inbound::new(base.own_random.bytes())),
             Duty::Utility => Load::Utility,

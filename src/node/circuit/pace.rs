@@ -28,6 +28,14 @@ impl Boost {
             },
         }
     }
+
+    pub fn factor(&self) -> f64 {
+        self.factor
+    }
+
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
 }
 
 /// A Poisson process that is faster in its first seconds.

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::births::Births;
 use super::cookie::CookieSealer;
 use super::pool::Pool;
 use crate::crypto::curve::Point;
@@ -19,17 +20,6 @@ use crate::wire::peer::Peer;
 use crate::wire::size::PARCEL;
 use crate::wire::time::Moment;
 
-/// Seconds between the births of a young circuit's spurs, slot after slot, so that a contact that begins to wait soon after a start is
-/// reached in seconds; each such spur lives for one turn through the slots. Always, whoever waits. A spur of `normal` takes about 4 s until
-/// it is open, one of `fast` 1 s.
-fn young_step(class: Class) -> f64 {
-    match class {
-        Class::Fast => 1.0,
-        Class::Normal => 5.0,
-    }
-}
-/// How long a circuit is young in this sense: births of the first so many steps.
-const YOUNG_STEPS: f64 = 30.0;
 /// A contact whose spur ends within so many seconds may have the next one already.
 const OVERLAP_SECONDS: f64 = 8.0;
 /// No spur is shorter than its own opening.
@@ -64,6 +54,8 @@ struct Spur {
 struct Slot {
     /// Draws lives, offsets and random targets; nothing else touches it.
     clock: Stream,
+    /// Number of the next birth among those of the circuit.
+    births: u32,
     born: Moment,
     ends: Moment,
     spur: Option<Spur>,
@@ -73,7 +65,7 @@ struct Slot {
 
 pub(super) struct Spurs {
     class: Class,
-    young_until: Moment,
+    births: Births,
     slots: [Slot; SPUR_SLOTS as usize],
     crypto: Stream,
     /// Where the next look for something to tell starts.
@@ -81,10 +73,11 @@ pub(super) struct Spurs {
 }
 
 impl Spurs {
-    /// The clock is the circuit's own; `crypto` makes throwaway keys.
-    pub fn new(class: Class, clock: &Stream, crypto: Stream) -> Spurs {
+    /// The clock is the circuit's own; `back_rate` in cells per second, steady; `crypto` makes throwaway keys.
+    pub fn new(class: Class, clock: &Stream, back_rate: f64, crypto: Stream) -> Spurs {
         let slot = |n: u8| Slot {
             clock: clock.fork("spur slot", &[n]),
+            births: u32::from(n),
             born: Moment(0),
             ends: Moment(0),
             spur: None,
@@ -92,7 +85,7 @@ impl Spurs {
         };
         Spurs {
             class,
-            young_until: Moment(0),
+            births: Births::new(Moment(0), back_rate),
             slots: [slot(0), slot(1), slot(2), slot(3)],
             crypto,
             turn: 0,
@@ -101,9 +94,8 @@ impl Spurs {
 
     /// When each slot's first spur is born. Asked once, when the circuit is ready.
     pub fn births(&mut self, now: Moment) -> [Moment; SPUR_SLOTS as usize] {
-        let step = young_step(self.class);
-        self.young_until = now.after_seconds(YOUNG_STEPS * step);
-        std::array::from_fn(|n| now.after_seconds(n as f64 * step))
+        self.births.begin(now);
+        std::array::from_fn(|n| self.births.moment(n as u32))
     }
 
     /// A slot's spur is over; another is born. Gives the moment of its end.
@@ -122,17 +114,17 @@ impl Spurs {
             let last = until.entry(served).or_insert(ends);
             *last = ends.max(*last);
         }
-        let young = now < self.young_until;
         let Some(slot) = self.slots.get_mut(usize::from(slot)) else {
             return Moment::NEVER;
         };
         // Drawn in any case, so that a waiting contact shifts nothing.
         let drawn = slot.clock.exponential(self.class.spur_life());
-        let life = if young {
-            f64::from(SPUR_SLOTS) * young_step(self.class)
+        let ends = if self.births.is_young(slot.births) {
+            self.births.end(slot.births)
         } else {
-            drawn.max(SHORTEST_LIFE)
+            now.after_seconds(drawn.max(SHORTEST_LIFE))
         };
+        slot.births = slot.births.saturating_add(u32::from(SPUR_SLOTS));
         let random = pool.random(&mut slot.clock);
         let throwaway = Ephemeral::generate(&mut self.crypto);
         // Whoever has none comes first, then those whose last one ends soon, the soonest first.
@@ -172,7 +164,7 @@ impl Spurs {
                 state: State::Telling { tells: 0, at: now },
             });
         slot.born = now;
-        slot.ends = now.after_seconds(life);
+        slot.ends = ends;
         slot.ends
     }
 
@@ -360,6 +352,7 @@ mod tests {
         let spurs = Spurs::new(
             Class::Fast,
             &random.fork("clock", b""),
+            1.5,
             random.fork("crypto", b""),
         );
         (spurs, pool, target, random)
@@ -383,7 +376,7 @@ mod tests {
         for slot in 0..4 {
             // A slot whose spur is about to end does not count as serving.
             while spurs.birth(Moment(0), slot, &pool, &[target])
-                < Moment(0).after_seconds(OVERLAP_SECONDS)
+                <= Moment(0).after_seconds(OVERLAP_SECONDS)
             {}
         }
         let mut told = Vec::new();
@@ -439,12 +432,10 @@ mod tests {
             served.push(held.and_then(|spur| spur.contact.as_ref().map(|((tag, _), _)| tag.0)));
             moments.push(at);
         }
-        let step = young_step(Class::Fast);
-        assert!(
-            moments
-                .windows(2)
-                .all(|two| (two[1].since(two[0]).as_secs_f64() - step).abs() < 1e-3)
-        );
+        let expected: Vec<Moment> = (0..moments.len() as u32)
+            .map(|n| spurs.births.moment(n))
+            .collect();
+        assert_eq!(moments, expected);
         assert_eq!(served[..4], [Some(5), Some(6), Some(5), Some(6)]);
         // At any time after the first two births each has at least one of the last four.
         assert!(
