@@ -21,7 +21,8 @@ const MAX_FINDS: u8 = 8;
 const TRIES: u8 = 3;
 /// Stored copies that are reported at once; the operation goes on to the rest in silence.
 const ENOUGH_COPIES: u8 = 2;
-/// Nodes that must say "no such value" until it is believed.
+/// Nodes that are heard before the newest of what they have is believed, and that must say "no such value" until that is. Before the latter all
+/// replicas were asked: whoever publishes or looks up is in no pool of its own, so in a small network the two may share one replica.
 const VOICES: usize = 2;
 /// Whole attempts before a look-up or publication is given up.
 const ATTEMPTS: u8 = 3;
@@ -75,6 +76,8 @@ struct Replica {
     peer: Peer,
     query: [u8; 8],
     parts: [Part; 2],
+    /// Both halves of a look-up, if they are a valid value.
+    whole: Option<Box<[u8; VALUE]>>,
     tries: u8,
     verdict: Verdict,
 }
@@ -393,6 +396,7 @@ impl Operation {
                     peer,
                     query: random.bytes(),
                     parts: [Part::Todo, Part::Todo],
+                    whole: None,
                     tries: 0,
                     verdict: Verdict::Open,
                 })
@@ -431,33 +435,23 @@ impl Operation {
         let Phase::Working(replicas) = &mut self.phase else {
             return;
         };
-        let all = replicas.len();
-        let count = |replicas: &[Replica], verdict| {
-            replicas.iter().filter(|r| r.verdict == verdict).count()
-        };
         match self.goal {
             // It has no replicas.
             Goal::Approach => {}
             Goal::Fetch => {
-                let mut value = None;
-                for replica in replicas.iter_mut().filter(|r| r.verdict == Verdict::Open) {
-                    if let [Part::Done(Some(first)), Part::Done(Some(second))] = &replica.parts {
-                        if first.0 != second.0 {
-                            // It changed between the two questions: both again.
-                            replica.again(Half::First);
-                            replica.again(Half::Second);
-                            continue;
-                        }
-                        match whole(&key, &first.1, &second.1) {
-                            Some(whole) => value = Some(whole),
-                            None => replica.verdict = Verdict::Failed,
-                        }
-                    }
+                for replica in replicas.iter_mut() {
+                    replica.join(&key);
                 }
+                let all = replicas.len();
+                let fresh = replicas.iter().filter(|r| r.is_fresh()).count();
                 let absent = count(replicas, Verdict::Absent);
-                if value.is_some() {
-                    self.end(Outcome::Fetched(value));
-                } else if absent >= VOICES || (absent == all && all > 0) {
+                let enough = fresh == 0 || all - fresh >= VOICES;
+                let nothing = fresh == 0 && absent >= VOICES.min(all) && all > 0;
+                let newest = newest(replicas);
+                let found = newest.filter(|_| enough);
+                if let Some(value) = found.and_then(|at| replicas[at].whole.take()) {
+                    self.end(Outcome::Fetched(Some(value)));
+                } else if nothing && newest.is_none() {
                     self.end(Outcome::Fetched(None));
                 } else if count(replicas, Verdict::Open) == 0 {
                     self.try_again();
@@ -507,6 +501,38 @@ impl Replica {
         matches!(self.parts[usize::from(half.index())], Part::Todo)
     }
 
+    /// Neither heard nor missed so far.
+    fn is_fresh(&self) -> bool {
+        self.verdict == Verdict::Open && self.tries == 0 && self.revision().is_none()
+    }
+
+    /// What its first half says.
+    fn revision(&self) -> Option<u32> {
+        match &self.parts[0] {
+            Part::Done(Some((revision, _))) => Some(*revision),
+            _ => None,
+        }
+    }
+
+    /// Makes a value of two halves.
+    fn join(&mut self, key: &Position) {
+        if self.verdict != Verdict::Open || self.whole.is_some() {
+            return;
+        }
+        let [Part::Done(Some(first)), Part::Done(Some(second))] = &self.parts else {
+            return;
+        };
+        if first.0 != second.0 {
+            // It changed between the two questions: both again.
+            Half::BOTH.into_iter().for_each(|half| self.again(half));
+            return;
+        }
+        self.whole = whole(key, &first.1, &second.1);
+        if self.whole.is_none() {
+            self.verdict = Verdict::Failed;
+        }
+    }
+
     fn again(&mut self, half: Half) {
         self.tries += 1;
         self.parts[usize::from(half.index())] = Part::Todo;
@@ -529,25 +555,53 @@ fn to_put(replicas: &mut [Replica]) -> Option<(&mut Replica, Half)> {
     })
 }
 
-/// A look-up asks one for both halves and another for the first half, because "no such value" needs two. Only what one of them does not have,
-/// or does not say, the next is asked for: to ask all of them for everything would be twice as many questions, and each takes a tick from
-/// another look-up.
+/// A look-up asks two for the first half and one of them for the second: the one with the newest revision. Only what they do not have, or do
+/// not say, the third is asked for: to ask all of them for everything would be twice as many questions, and each takes a tick from another look-up.
 fn to_get(replicas: &mut [Replica]) -> Option<(&mut Replica, Half)> {
-    let absent = replicas
-        .iter()
-        .filter(|r| r.verdict == Verdict::Absent)
-        .count();
+    let absent = count(replicas, Verdict::Absent);
     let voices = VOICES.saturating_sub(absent).max(1);
-    open(replicas)
-        .take(voices)
-        .enumerate()
-        .find_map(|(n, replica)| {
-            let has_first = matches!(replica.parts[0], Part::Done(_));
-            let halves = if has_first || absent + n == 0 { 2 } else { 1 };
-            let mut halves = Half::BOTH.into_iter().take(halves);
-            let half = halves.find(|half| replica.is_todo(*half))?;
-            Some((replica, half))
-        })
+    let open = |r: &Replica| r.verdict == Verdict::Open;
+    let asked = |r: &Replica| open(r) && !r.is_todo(Half::First);
+    if replicas.iter().filter(|r| asked(r)).count() < voices {
+        // Who has not been missed so far comes first.
+        let todo = replicas
+            .iter()
+            .enumerate()
+            .filter(|(_, r)| open(r) && !asked(r));
+        if let Some((at, _)) = todo.min_by_key(|(_, r)| r.tries) {
+            return Some((&mut replicas[at], Half::First));
+        }
+    }
+    // Without waiting for a first half, unless somebody has nothing: most have the same.
+    let hopeful = || {
+        let asked = replicas.iter().enumerate().filter(|(_, r)| asked(r));
+        let usable = asked.filter(|_| absent == 0);
+        usable.min_by_key(|(_, r)| r.tries).map(|(at, _)| at)
+    };
+    let at = newest(replicas).or_else(hopeful)?;
+    let replica = &mut replicas[at];
+    let todo = replica.is_todo(Half::Second);
+    todo.then_some((replica, Half::Second))
+}
+
+/// The open replica whose first half has the newest revision; of one revision the first.
+fn newest(replicas: &[Replica]) -> Option<usize> {
+    let open = replicas.iter().enumerate();
+    let open = open.filter(|(_, replica)| replica.verdict == Verdict::Open);
+    let known = open.filter_map(|(at, replica)| Some((at, replica.revision()?)));
+    let newer = |best: (usize, u32), other: (usize, u32)| {
+        // Low halves of milliseconds: they wrap every 50 days, and a descriptor lives for two.
+        if other.1.wrapping_sub(best.1).cast_signed() > 0 {
+            other
+        } else {
+            best
+        }
+    };
+    known.reduce(newer).map(|(at, _)| at)
+}
+
+fn count(replicas: &[Replica], verdict: Verdict) -> usize {
+    replicas.iter().filter(|r| r.verdict == verdict).count()
 }
 
 /// The low half of a descriptor's revision.
@@ -564,3 +618,6 @@ fn whole(key: &Position, first: &[u8; CHUNK], second: &[u8; CHUNK]) -> Option<Bo
     let outside = Outside::read(&value).ok()?;
     (outside.place() == *key && outside.verify(&value)).then_some(value)
 }
+
+#[cfg(test)]
+mod tests;
