@@ -22,7 +22,9 @@ pub mod circuit;
 pub mod dht;
 mod entry;
 pub mod link;
+mod neighbours;
 pub mod person;
+mod report;
 pub mod topology;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -33,7 +35,7 @@ use std::time::Duration;
 use crate::crypto::id::NodeId;
 use crate::crypto::keys::{CookieKey, EntryKey, NodeKey};
 use crate::crypto::random::{Stream, Streams};
-use crate::wire::address::{Address, Reach};
+use crate::wire::address::Reach;
 use crate::wire::class::Class;
 use crate::wire::dht::FIRST_FOREIGN_KIND;
 use crate::wire::peer::Peer;
@@ -41,14 +43,14 @@ use crate::wire::size::DATAGRAM;
 use crate::wire::ticket::{EntrySecret, Ticket};
 use crate::wire::time::{Moment, Now};
 
-use circuit::{CircuitConfig, CircuitOutput, CircuitStreams, Circuits, Guard, View};
+use circuit::{CircuitConfig, CircuitOutput, CircuitStreams, Circuits};
 use dht::{Dht, DhtConfig, DhtOutput, LookupId, Timing};
 use link::{
     AssocId, BodyKind, DialFailure, DialKey, DialTarget, DownReason, EntryDoor, LinkConfig,
     LinkOutput, LinkState, Links, Purpose,
 };
-use person::{LinkRow, NetworkInfo, NodeCommand, PersonEvent};
-use topology::{Ending, Topology, Wish};
+use person::{NodeCommand, PersonEvent};
+use topology::{Ending, Topology};
 
 /// Outputs waiting to be polled. Reached only if the owner never drains; then the oldest datagram is dropped, as a wire would.
 const OUTPUTS: usize = 4096;
@@ -478,153 +480,5 @@ impl Node {
             }
             CircuitOutput::Person(event) => self.output(NodeOutput::Person(event)),
         }
-    }
-
-    /// A tick of the topology clock: asks the ring for the owner of a free slot's position, or calls a lost neighbour again.
-    fn seek_link(&mut self, now: Now) {
-        let record = self.dht.own_record().filter(|_| self.joined);
-        let position = record.map(|record| record.position());
-        let fits = self.fitting(now);
-        let day = now.unix.day();
-        match self.topology.handle_timeout(now.at, position, day, fits) {
-            Some(Wish::Seek { slot, position }) => {
-                let lookup = self.dht.lookup(now, position);
-                if self.seeking.len() >= topology::CHOSEN * 4 {
-                    self.seeking.clear();
-                }
-                self.seeking.insert(lookup, slot);
-            }
-            Some(Wish::CallAgain { slot, peer }) => self.call_link(now, slot, peer),
-            None => {}
-        }
-    }
-
-    /// Which nodes may be linked beside the links there are: not itself, none twice, none in the network of another.
-    fn fitting(&self, now: Now) -> impl Fn(&Peer) -> bool + use<> {
-        let (own, lan) = (self.id, self.lan);
-        let taken: Vec<Peer> = self
-            .links
-            .info(now.at)
-            .into_iter()
-            .filter(|l| l.purpose == Purpose::Link)
-            .filter_map(|l| l.peer)
-            .collect();
-        let network = |peer: &Peer| Address::from(peer.addr).network();
-        move |peer: &Peer| {
-            peer.node != own
-                && taken
-                    .iter()
-                    .all(|t| t.node != peer.node && (lan || network(t) != network(peer)))
-        }
-    }
-
-    fn dial_link(&mut self, now: Now, slot: usize, candidates: &[Peer]) {
-        let fits = self.fitting(now);
-        if let Some(peer) = self.topology.handle_owner(slot, candidates, fits) {
-            self.call_link(now, slot, peer);
-        }
-    }
-
-    fn call_link(&mut self, now: Now, slot: usize, peer: Peer) {
-        let assoc = self.links.dial(now, DialTarget::from(peer), Purpose::Link);
-        self.topology.handle_dialling(slot, assoc, peer);
-    }
-
-    /// Tells the circuits which links there are and how large the network is. Chosen links come first: those others chose to have with us say
-    /// nothing about their honesty.
-    fn show_circuits(&mut self, now: Now) {
-        let young = now.at.since(self.started).as_secs_f64() < YOUNG_VIEWS;
-        self.next_view = now.at.after_seconds(if young { YOUNG_VIEW } else { VIEW });
-        let chosen: Vec<AssocId> = self.topology.chosen().collect();
-        let mut guards: Vec<Guard> = self
-            .links
-            .info(now.at)
-            .into_iter()
-            .filter(|link| link.purpose == Purpose::Link && link.state == LinkState::Up)
-            .filter_map(|link| {
-                Some(Guard {
-                    assoc: link.assoc,
-                    peer: link.peer?,
-                    certificate: self.links.certificate(link.assoc),
-                    rate: link.rate.min(self.class.link_rate()),
-                    chosen: chosen.contains(&link.assoc),
-                    silence: link.silence,
-                })
-            })
-            .collect();
-        guards.sort_by_key(|guard| {
-            (
-                chosen
-                    .iter()
-                    .position(|c| *c == guard.assoc)
-                    .unwrap_or(usize::MAX),
-                guard.assoc,
-            )
-        });
-        self.circuits.set_view(View {
-            guards,
-            nodes: self.dht.estimate(),
-        });
-    }
-
-    /// A snapshot for the screen.
-    pub fn info(&self, now: Now) -> NetworkInfo {
-        let links = self.links.info(now.at);
-        let counters = self.circuits.counters();
-        NetworkInfo {
-            online: self.joined && self.circuits.online(),
-            class: Some(self.class),
-            node: Some(self.id),
-            address: self.address,
-            circuits: self.circuits.rows(now.at),
-            known_nodes: self.dht.known(),
-            estimated_nodes: self.dht.estimate(),
-            pool_records: counters.pool_records,
-            stored_values: self.dht.stored(),
-            contact_sessions: self.links.contact_sessions(),
-            cells_out: links.iter().map(|l| l.cells_out).sum(),
-            cells_in: links.iter().map(|l| l.cells_in).sum(),
-            chaff_out: links.iter().map(|l| l.chaff_out).sum(),
-            rate: links.iter().map(|l| l.rate).sum(),
-            dropped: self.links.dropped(),
-            links: links
-                .into_iter()
-                .map(|link| LinkRow {
-                    node: link.peer.map(|p| p.node),
-                    purpose: if link.purpose == Purpose::Spur {
-                        "spur"
-                    } else {
-                        "link"
-                    },
-                    state: link.state.word(),
-                    seconds: now.at.since(link.since).as_secs(),
-                    rate: link.rate,
-                    loss: link.loss,
-                    rtt_ms: link.round_trip.map_or(0, |r| r.as_millis() as u32),
-                })
-                .collect(),
-        }
-    }
-
-    /// Cells that wait on the fullest shaped link, and those of all links that had to give way to newer ones. For the simulator.
-    pub fn queues(&self, now: Now) -> (usize, u64) {
-        let links = self.links.info(now.at);
-        let fullest = links.iter().map(|link| link.waiting).max().unwrap_or(0);
-        (fullest, links.iter().map(|link| link.displaced).sum())
-    }
-
-    /// Hops of the own circuit with this role, first hop first; empty if it does not serve. For the simulator, which knows everything anyway.
-    pub fn path_of(&self, role: &str) -> Vec<Peer> {
-        self.circuits
-            .paths()
-            .into_iter()
-            .find(|(r, _)| *r == role)
-            .map(|(_, path)| path)
-            .unwrap_or_default()
-    }
-
-    /// For each circuit that passes through, every address this node ties to it. For the test that none ties two people together.
-    pub fn relayed_addresses(&self) -> Vec<Vec<SocketAddr>> {
-        self.circuits.relayed_addresses()
     }
 }

@@ -6,11 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::crypto::id::AccountId;
-use crate::crypto::keys::{AccountKey, EntryKey};
+use crate::crypto::keys::EntryKey;
 use crate::crypto::random::Stream;
 use crate::messenger::memory::Memory;
 use crate::messenger::view::ChatEvent;
-use crate::messenger::{Command, CommandError, Messenger, MessengerOutput, Reply};
+use crate::messenger::{Messenger, MessengerOutput};
 use crate::node::{Cause, Node, NodeConfig, NodeOutput, Shaping};
 use crate::wire::class::Class;
 use crate::wire::peer::Peer;
@@ -18,10 +18,13 @@ use crate::wire::size::DATAGRAM;
 use crate::wire::ticket::{EntrySecret, Ticket};
 use crate::wire::time::{Moment, Now, UnixMs};
 
-use super::diary::{Diary, Entry};
+use super::diary::Diary;
 use super::eve::{Eve, Sighting};
 use super::replay::Inputs;
 use super::wires::{WireConfig, Wires};
+
+mod faults;
+mod people;
 
 /// Unix time at which every world begins: 2026-01-05 12:00:00 UTC, far from a change of day.
 const BEGINNING: u64 = 1_767_614_400_000;
@@ -248,48 +251,6 @@ impl World {
         self.inhabitants[index].addr
     }
 
-    /// Cells that this node sends vanish from now on, or no longer.
-    pub fn set_mute(&mut self, index: usize, mute: bool) {
-        self.inhabitants[index].mute = mute;
-    }
-
-    pub fn set_loss(&mut self, loss: f64) {
-        self.wires.set_loss(loss);
-    }
-
-    /// The program stops as if its computer had lost power. Nothing is said to anybody; a person keeps what the disk has.
-    pub fn kill(&mut self, index: usize) {
-        let inhabitant = &mut self.inhabitants[index];
-        inhabitant.node = None;
-        inhabitant.stands_until = Moment(0);
-        if let Some(person) = &mut inhabitant.person
-            && let Some(messenger) = person.messenger.take()
-        {
-            person.disk = Some(messenger.into_store().crash(false));
-        }
-    }
-
-    /// A program that was killed starts again: another NodeId, the same address, the same person.
-    pub fn restart(&mut self, index: usize) {
-        let now = self.now();
-        let context = [(index as u64).to_be_bytes(), self.now.0.to_be_bytes()].concat();
-        let random = self.root.fork("person again", &context);
-        if let Some(person) = &mut self.inhabitants[index].person
-            && let Some(disk) = person.disk.take()
-        {
-            let messenger = Messenger::open(disk, random, now).expect("the disk has the account");
-            person.messenger = Some(messenger);
-        }
-        self.start_node(index as u32);
-        self.settle(index as u32);
-    }
-
-    /// The program stands still for `span`, as one that was stopped and is to be continued, or a computer with its lid shut: clocks go on,
-    /// and what comes for it waits as long as there is room.
-    pub fn stand_still(&mut self, index: usize, span: Duration) {
-        self.inhabitants[index].stands_until = self.now + span;
-    }
-
     fn push(&mut self, at: Moment, event: Event) {
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -303,78 +264,6 @@ impl World {
         };
         self.order += 1;
         self.queue.push(Reverse((at, self.order, slot)));
-    }
-
-    /// Puts a person with a fresh account behind a node, in every world of this seed the same one.
-    pub fn add_person(&mut self, index: usize, name: &str) {
-        let now = self.now();
-        let random = self.root.fork("person", &(index as u32).to_be_bytes());
-        let messenger = Messenger::create(Memory::new(), name, random, now)
-            .expect("an empty store takes an account");
-        self.inhabitants[index].person = Some(Person::new(messenger));
-    }
-
-    /// Puts people behind nodes who are all contacts of each other, as if they had accepted one another earlier.
-    pub fn add_acquainted(&mut self, people: &[(usize, &str)]) {
-        let now = self.now();
-        let streams: Vec<Stream> = people
-            .iter()
-            .map(|(index, _)| self.root.fork("person", &(*index as u32).to_be_bytes()))
-            .collect();
-        let keys: Vec<AccountKey> = streams
-            .iter()
-            .map(|random| AccountKey::generate(&mut random.fork("key", b"")))
-            .collect();
-        let known: Vec<(AccountId, &str)> = keys
-            .iter()
-            .zip(people)
-            .map(|(key, (_, name))| (key.id(), *name))
-            .collect();
-        for (((index, name), random), key) in people.iter().zip(streams).zip(keys) {
-            let messenger =
-                Messenger::create_knowing(Memory::new(), key, name, &known, random, now)
-                    .expect("an empty store takes an account");
-            self.inhabitants[*index].person = Some(Person::new(messenger));
-        }
-    }
-
-    fn person(&mut self, index: usize) -> &mut Person {
-        self.inhabitants[index]
-            .person
-            .as_mut()
-            .expect("the test put a person here")
-    }
-
-    fn messenger(&mut self, index: usize) -> &mut Messenger<Memory> {
-        let messenger = self.person(index).messenger.as_mut();
-        messenger.expect("the test did not kill this program")
-    }
-
-    pub fn account(&mut self, index: usize) -> AccountId {
-        self.person(index).id
-    }
-
-    /// What the person types.
-    pub fn command(&mut self, index: usize, command: Command) -> Result<Reply, CommandError> {
-        let now = self.now();
-        let reply = self.messenger(index).command(now, command);
-        self.settle(index as u32);
-        reply
-    }
-
-    /// Everything the person was shown so far.
-    pub fn events(&mut self, index: usize) -> Vec<ChatEvent> {
-        self.person(index).events.iter().cloned().collect()
-    }
-
-    /// The same, and forgotten: the next call gives what came since.
-    pub fn take_events(&mut self, index: usize) -> Vec<ChatEvent> {
-        self.person(index).events.drain(..).collect()
-    }
-
-    /// What the person's node and messenger told each other so far.
-    pub fn diary(&mut self, index: usize) -> Vec<(Moment, Entry)> {
-        self.person(index).diary.entries().to_vec()
     }
 
     /// Runs the world for `span` of its own time.

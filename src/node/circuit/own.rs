@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::base::Base;
 use super::guards::Pins;
 use super::inbound::{Inbound, Tokens};
-use super::origin::{Leeway, Origin, Progress};
-use super::path::{self, TINY};
+use super::origin::{Origin, Progress};
 use super::pool::Pool;
 use super::spur::{Served, Spurs, parcel};
 use super::timers::Timer;
@@ -22,38 +21,24 @@ use crate::node::person::{
     CircuitRow, ContactTag, IntroPoint, PersonEvent, ReplyHandle, SpurTarget, Way,
 };
 use crate::wire::circuit::{InboundBack, OutboundBack, UtilityBack, UtilityForward};
-use crate::wire::class::Class;
 use crate::wire::peer::Peer;
 use crate::wire::size::{BLOCK, END, PARCEL};
 use crate::wire::time::{Moment, Now};
 
 mod duty;
 mod report;
+mod upkeep;
 
 pub(super) use duty::Duty;
 
-/// Mean seconds between ticks of the circuit clock.
-const CLOCK_SECONDS: f64 = 10.0;
-/// While a circuit has never been up, so that a fresh start takes seconds; but not for ever.
-const FIRST_CLOCK_SECONDS: f64 = 0.4;
-const FIRST_TICKS: u32 = 150;
 /// Mean seconds from the first link to the first tick.
 const START_SECONDS: f64 = 0.2;
-/// A circuit that is shorter than the network now asks for is replaced when it is so old, one at a tick: in a network that starts all at
-/// once everybody's first circuits are short, and to build all of them twice in those seconds would take every guard's room.
-const OUTGROWN_SECONDS: f64 = 60.0;
 /// Mean life of a circuit in seconds, and its least.
 const LIFE_SECONDS: f64 = 7200.0;
 const SHORTEST_LIFE: f64 = 300.0;
 /// A circuit is dead when its end was not heard for so many seconds and so many mean gaps.
 const SILENCE_SECONDS: f64 = 15.0;
 const SILENCE_GAPS: f64 = 12.0;
-/// A circuit that dies sooner died young: a hop of it may let circuits be built and then drop their cells.
-const YOUNG_SECONDS: f64 = 300.0;
-/// Failed attempts in a row after which a circuit in a tiny network may be shorter than it should.
-const SHORT_AFTER: u32 = 3;
-/// And not in this node's first seconds: links and their certificates are only coming then, and attempts follow each other quickly.
-const SHORT_SECONDS: f64 = 15.0;
 /// Contacts that may want a spur; the rest is cut.
 const MAX_WANTED: usize = 64;
 /// Parcels that wait for the outbound clock, by contact; one more is refused.
@@ -175,163 +160,6 @@ impl Own {
             .for_each(|number| self.dead(base, now, number));
     }
 
-    /// A tick of the circuit clock: builds what is missing.
-    pub fn clock_tick(&mut self, base: &mut Base, now: Now) {
-        self.ticks = self.ticks.saturating_add(1);
-        self.pins.refresh(base, now.at);
-        self.leave_silent_guards(base, now);
-        // A network that has grown since: the first nodes of one begin with circuits of one hop, and with whoever called them for a guard.
-        let wanted = path::length_here(base);
-        let pins = &self.pins;
-        let outgrown = self.circuits.values_mut().find(|circuit| {
-            let origin = &circuit.origin;
-            circuit.serves()
-                && circuit.age == Age::Serving
-                && (origin.target() < wanted || !pins.holds(&origin.guard().node))
-                && origin.born.after_seconds(OUTGROWN_SECONDS) <= now.at
-        });
-        if let Some(circuit) = outgrown {
-            circuit.age = Age::Expired;
-        }
-        for duty in Duty::ALL {
-            let has = |wanted: &dyn Fn(&Circuit) -> bool| {
-                self.circuits.values().any(|c| c.duty == duty && wanted(c))
-            };
-            let building = has(&|c| !c.serves() && c.age == Age::Serving);
-            if !building && !has(&|c| c.serves() && c.age == Age::Serving) {
-                self.build(base, now, duty);
-            }
-        }
-        let fresh = self.ticks < FIRST_TICKS
-            && Duty::ALL.iter().any(|duty| {
-                !self.ever.contains(duty)
-                    && (*duty != Duty::Standby || self.pins.backup(base).is_some())
-            });
-        let mean = if fresh {
-            FIRST_CLOCK_SECONDS
-        } else {
-            CLOCK_SECONDS
-        };
-        base.timers.set(
-            Timer::CircuitClock,
-            now.at.after_seconds(self.clock.exponential(mean)),
-        );
-    }
-
-    /// Circuits over a guard that is silent, while another is heard: what is being built there has failed, what serves gets a successor and goes on
-    /// if the guard comes back.
-    fn leave_silent_guards(&mut self, base: &mut Base, now: Now) {
-        let mut failed = Vec::new();
-        for (number, circuit) in &mut self.circuits {
-            if !self.pins.has_left(base, circuit.origin.assoc()) {
-                continue;
-            }
-            if !circuit.serves() {
-                failed.push(*number);
-            } else if circuit.age == Age::Serving {
-                circuit.age = Age::Expired;
-            }
-        }
-        failed
-            .into_iter()
-            .for_each(|number| self.dead(base, now, number));
-    }
-
-    fn build(&mut self, base: &mut Base, now: Now, duty: Duty) {
-        let count = |counts: &BTreeMap<Duty, u32>| counts.get(&duty).copied().unwrap_or(0);
-        let failures = count(&self.failures);
-        let at_guard = count(&self.at_guard);
-        let deaths = self.deaths.get(&duty).copied().unwrap_or_default();
-        let guard = match duty {
-            Duty::Standby => self.pins.backup(base),
-            _ if deaths.young % 4 >= 2 => self.pins.backup(base).or_else(|| self.pins.guard(base)),
-            // The guard may have no room, or nobody behind it; both guards are pinned, so to take turns gives nothing away.
-            _ if at_guard % 4 >= 2 || (failures - at_guard) % 6 >= 4 => {
-                self.pins.backup(base).or_else(|| self.pins.guard(base))
-            }
-            Duty::Outbound | Duty::Inbound | Duty::Utility => self.pins.guard(base),
-        };
-        let Some(guard) = guard else { return };
-        // Where later hops are slower than we are, every third try is at the rates that all of them have room for.
-        let slow = failures % 3 == 2
-            || base
-                .links
-                .get(&guard.0)
-                .is_some_and(|link| link.rate < base.class.link_rate());
-        let since = *self.building_since.get_or_insert(now.at);
-        let patient = now.at >= since.after_seconds(SHORT_SECONDS);
-        let may_be_short = base.nodes < TINY && failures >= SHORT_AFTER && patient;
-        let factor = if slow {
-            Class::Normal.circuit_factor()
-        } else {
-            base.class.circuit_factor()
-        };
-        // Unless there is no other.
-        let avoids = deaths.young % 2 == 1 && failures < SHORT_AFTER;
-        let number = self.next_number;
-        let Some(origin) = Origin::start(
-            base,
-            now,
-            number,
-            guard,
-            duty.channel(),
-            duty.rates(factor),
-            Leeway {
-                may_be_short,
-                avoided: deaths.behind.filter(|_| avoids),
-            },
-        ) else {
-            return;
-        };
-        self.next_number += 1;
-        let context = base.fork_context();
-        let load = match duty {
-            Duty::Outbound => {
-                let clock = base.schedule.fork("spurs", &context);
-                let crypto = base.own_random.branch();
-                let back_rate = origin.rates().back_rate();
-                Load::Outbound(Box::new(Spurs::new(base.class, &clock, back_rate, crypto)))
-            }
-            Duty::Inbound | Duty::Standby => Load::Inbound(Inbound::new(base.own_random.bytes())),
-            Duty::Utility => Load::Utility,
-        };
-        let chaff = base.own_random.branch();
-        self.circuits.insert(
-            number,
-            Circuit {
-                origin,
-                duty,
-                load,
-                age: Age::Serving,
-                chaff,
-            },
-        );
-    }
-
-    /// A circuit failed or was found dead. The circuit clock builds another.
-    fn dead(&mut self, base: &mut Base, now: Now, number: u64) {
-        let Some(circuit) = self.circuits.get(&number) else {
-            return;
-        };
-        let duty = circuit.duty;
-        if circuit.origin.is_ready() {
-            if circuit.age != Age::Retiring {
-                *self.rebuilt.entry(duty).or_default() += 1;
-                let deaths = self.deaths.entry(duty).or_default();
-                let young = now.at < circuit.origin.born.after_seconds(YOUNG_SECONDS);
-                // A guard that is gone is left anyway, whatever lies behind it.
-                if base.is_heard(circuit.origin.assoc()) {
-                    deaths.young = if young { deaths.young + 1 } else { 0 };
-                    deaths.behind = circuit.origin.path().get(1).map(|hop| hop.node);
-                }
-            }
-        } else {
-            *self.failures.entry(duty).or_default() += 1;
-            *self.at_guard.entry(duty).or_default() += u32::from(circuit.origin.hops() == 0);
-        }
-        self.remove(base, now, number);
-    }
-
     fn remove(&mut self, base: &mut Base, now: Now, number: u64) {
         let Some(circuit) = self.circuits.remove(&number) else {
             return;
@@ -401,31 +229,6 @@ impl Own {
         self.failures.remove(&circuit.duty);
         self.at_guard.remove(&circuit.duty);
         self.changed(base, now);
-    }
-
-    /// Something about which circuits serve changed: successors take over, and the person hears of intro points and spurs.
-    fn changed(&mut self, base: &mut Base, now: Now) {
-        for duty in Duty::ALL {
-            let newest = self
-                .circuits
-                .iter()
-                .rev()
-                .find(|(_, c)| c.duty == duty && c.serves())
-                .map(|(number, _)| *number);
-            let Some(newest) = newest else { continue };
-            self.ever.insert(duty);
-            for (number, circuit) in self.circuits.range_mut(..newest) {
-                if circuit.duty == duty && circuit.age != Age::Retiring {
-                    circuit.age = Age::Retiring;
-                    base.timers.set(
-                        Timer::OriginLife(*number),
-                        now.at.after_seconds(duty.overlap()),
-                    );
-                }
-            }
-        }
-        self.tell_spurs(base);
-        self.tell_points(base);
     }
 
     fn command(&mut self, base: &mut Base, now: Now, number: u64, command: &[u8; END]) {
@@ -524,30 +327,6 @@ impl Own {
         self.tell_utility(base);
         if !sent {
             self.dead(base, now, number);
-        }
-    }
-
-    pub fn silence(&mut self, base: &mut Base, now: Now, number: u64) {
-        let Some(circuit) = self.circuits.get(&number) else {
-            return;
-        };
-        let until = circuit.origin.heard.after_seconds(silence(&circuit.origin));
-        if until <= now.at {
-            self.dead(base, now, number);
-        } else {
-            base.timers.set(Timer::OriginSilence(number), until);
-        }
-    }
-
-    /// A circuit's life is over, or the time beside its successor.
-    pub fn life_over(&mut self, base: &mut Base, now: Now, number: u64) {
-        let Some(circuit) = self.circuits.get_mut(&number) else {
-            return;
-        };
-        match circuit.age {
-            Age::Serving => circuit.age = Age::Expired,
-            Age::Expired => {}
-            Age::Retiring => self.remove(base, now, number),
         }
     }
 
