@@ -10,9 +10,9 @@ use super::keys::Keys;
 use super::schedule::Clock;
 use super::shaped::Shaped;
 use super::{
-    ACCEPTED_LINKS, ACCEPTED_SPURS, AssocId, CONFIRM, CONTACTS, Cell, DEPTH, DRAIN, DialFailure,
-    DialKey, DownReason, HALF_OPEN, HALF_OPEN_PER_SOURCE, IDLE, LinkOutput, Links, Proven, Purpose,
-    Refusal, SPUR_DEPTH, gate,
+    ACCEPTED_LINKS, ACCEPTED_SPURS, AssocId, CONFIRM, CONTACTS, CONTACTS_A_NETWORK, Cell, DEPTH,
+    DRAIN, DialFailure, DialKey, DownReason, HALF_OPEN, HALF_OPEN_PER_SOURCE, IDLE, LinkOutput,
+    Links, Proven, Purpose, Refusal, SPUR_DEPTH, gate,
 };
 use crate::crypto::id::NodeId;
 use crate::crypto::mqv::Side;
@@ -249,9 +249,7 @@ impl Links {
                 self.forget(old);
                 self.contacts.insert((purpose, peer.node), id);
             }
-            if self.sessions(purpose).count() > CONTACTS {
-                self.evict(now, purpose, id);
-            }
+            self.keep_to_bounds(now, purpose, id, peer.addr);
             self.timers.set(id, now.at + IDLE);
             self.assocs.insert(id, assoc);
             if asked {
@@ -318,26 +316,33 @@ impl Links {
         }
     }
 
-    /// Makes room for the contact session `new`: the least recently used goes, and the other end is told.
     pub(super) fn sessions(&self, plane: Purpose) -> impl Iterator<Item = AssocId> + '_ {
         let of_plane = self.contacts.iter().filter(move |((p, _), _)| *p == plane);
         of_plane.map(|(_, id)| *id)
     }
 
-    pub(super) fn evict(&mut self, now: Now, plane: Purpose, new: AssocId) {
-        let used = |id: &AssocId| match self.assocs.get(id) {
-            Some(Assoc {
-                role: Role::Contact(contact),
-                ..
-            }) => Some((contact.used(), *id)),
-            _ => None,
+    /// The contact session `new` has come: where there are too many now, of all or of its network, the one of those that was not used for longest
+    /// goes, and its other end is told.
+    fn keep_to_bounds(&mut self, now: Now, plane: Purpose, new: AssocId, addr: SocketAddr) {
+        let network = Address::from(addr).network();
+        let others = self.sessions(plane).filter(|id| *id != new);
+        let others = others.filter_map(|id| {
+            let assoc = self.assocs.get(&id)?;
+            let Role::Contact(contact) = &assoc.role else {
+                return None;
+            };
+            let near = Address::from(assoc.peer.addr).network() == network;
+            Some((contact.used(), id, near))
+        });
+        let (near, far): (Vec<_>, Vec<_>) = others.partition(|(_, _, near)| *near);
+        let oldest = if !self.lan && near.len() >= CONTACTS_A_NETWORK {
+            near.into_iter().min()
+        } else if near.len() + far.len() >= CONTACTS {
+            near.into_iter().chain(far).min()
+        } else {
+            None
         };
-        let oldest = self
-            .sessions(plane)
-            .filter(|id| *id != new)
-            .filter_map(|id| used(&id))
-            .min();
-        if let Some((_, id)) = oldest {
+        if let Some((_, id, _)) = oldest {
             self.contact_cell(now, id, CellKind::Close, None);
             self.forget(id);
         }

@@ -74,6 +74,8 @@ pub const CALLED_SPURS: usize = 48;
 pub const ACCEPTED_SPURS: usize = 48;
 /// Contact sessions of each plane; the least recently used goes first.
 pub const CONTACTS: usize = 256;
+/// The same of one /16 (IPv6: /32), outside LAN mode: ids cost nothing, so whoever holds an address could push everybody else's out.
+pub const CONTACTS_A_NETWORK: usize = 32;
 /// Associations whose caller has not yet proved itself; the oldest goes first.
 pub const HALF_OPEN: usize = 256;
 /// The same of one IPv4 address or IPv6 /64 (in LAN mode: of one address and port).

@@ -116,6 +116,24 @@ fn contact_sessions_beyond_the_bound_push_the_least_recently_used_out() {
 }
 
 #[test]
+fn one_address_with_many_ids_pushes_out_only_its_own_contact_sessions() {
+    let mut world = World::of(32, 1);
+    let honest = 5;
+    for n in 0..honest + (CONTACTS + 10) as u32 {
+        let caller = world.add(n as u8, 1 + (n / 256) as u8, Class::Normal, None);
+        let network = if n < honest { n as u8 } else { 99 };
+        world.nodes[caller].addr = SocketAddr::from(([7, network, 1, 1], n as u16 + 1));
+        assert_eq!(world.send_contact(caller, 0, 1), Ok(()));
+        world.run(0.1);
+    }
+    let sessions = world.nodes[0].links.contact_sessions();
+    assert_eq!(sessions, honest as usize + CONTACTS_A_NETWORK);
+    for n in 1..=honest as usize {
+        assert_eq!(world.nodes[n].links.contact_sessions(), 1);
+    }
+}
+
+#[test]
 fn a_contact_session_in_use_has_new_keys_after_forty_minutes() {
     let mut world = World::of(60, 2);
     for minute in 0..50u8 {
