@@ -20,7 +20,7 @@ use crate::wire::time::Moment;
 
 /// Accounts that may be registered here; one more is not answered and goes elsewhere. 2 kB each with tokens of a hundred contacts.
 const MAX_REGISTRATIONS: usize = 128;
-/// Spurs that may end here, as many as the links allow; one more is closed.
+/// Spurs that may end here over links, as many as these allow, and as many inside this node; one more is closed.
 pub const MAX_SPURS: usize = crate::node::link::ACCEPTED_SPURS;
 /// Parcels that showed one token and wait for the circuit; the newest is dropped, its sender sends it again.
 const MAX_WAITING: usize = 16;
@@ -167,7 +167,10 @@ impl Intro {
         if let Some(spur) = self.spurs.get(&key) {
             return spur.key == *throwaway;
         }
-        if self.spurs.len() >= MAX_SPURS {
+        // Those of circuits that end here are counted apart, or many slow circuits would take every place.
+        let is_link = |key: &SpurKey| matches!(key, SpurKey::Link(_));
+        let alike = |other: &&SpurKey| is_link(other) == is_link(&key);
+        if self.spurs.keys().filter(alike).count() >= MAX_SPURS {
             return false;
         }
         let Ok(opener) = CookieOpener::new(&self.cookie_key, throwaway) else {

@@ -38,8 +38,10 @@ pub const ADMISSION_BACK: f64 = 0.56;
 /// refusal where it is used would tell which link leads to the guard; and cells going back have no second bound, because those going on
 /// would crowd out the neighbour's own. The mean of a network is 0.24.
 pub const ADMISSION_BOTH: f64 = 0.50;
-/// Circuits relayed at once; one more is refused. Admission on twelve links binds long before.
-const MAX_RELAYED: usize = 512;
+/// Circuits relayed at once; one more is refused. Admission on twelve links binds long before, unless circuits name the least of rates: so no link
+/// may bring more than a quarter.
+pub(super) const MAX_RELAYED: usize = 512;
+const MAX_RELAYED_OF_ONE: usize = MAX_RELAYED / 4;
 /// Seconds without a cell from the origin's side, at least, until the circuit counts as abandoned.
 const SILENCE_SECONDS: f64 = 60.0;
 /// And in mean gaps.
@@ -175,7 +177,14 @@ impl Relays {
         let Ok(rates) = hop::rates(&base.id, &head) else {
             return;
         };
-        if self.circuits.len() >= MAX_RELAYED || !self.admits_back(base, at.0, rates.back_rate()) {
+        let of_one = self
+            .circuits
+            .values()
+            .filter(|circuit| circuit.prev.0 == at.0);
+        if self.circuits.len() >= MAX_RELAYED
+            || of_one.count() >= MAX_RELAYED_OF_ONE
+            || !self.admits_back(base, at.0, rates.back_rate())
+        {
             base.close(at);
             return;
         }

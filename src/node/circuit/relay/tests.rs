@@ -70,6 +70,15 @@ fn a_relay_refuses_what_does_not_fit_the_link() {
 }
 
 #[test]
+fn one_link_cannot_take_all_circuits_by_naming_the_least_of_rates() {
+    let (mut base, mut relays, mut random) = relay();
+    base.links.get_mut(&AssocId(1)).expect("the link").rate = 20.0;
+    let least = Rates::new(0.01, 0.01);
+    let taken = (0..200).filter(|id| ask(&mut base, &mut relays, &mut random, *id, least));
+    assert_eq!(taken.count(), MAX_RELAYED_OF_ONE);
+}
+
+#[test]
 fn a_block_that_is_no_create_is_answered_by_silence() {
     let (mut base, mut relays, mut random) = relay();
     for id in 0..50 {
