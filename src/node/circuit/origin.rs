@@ -372,7 +372,7 @@ impl Origin {
             if !known && path::may_follow(base, pool, &path, &peer) {
                 self.fit.push(peer);
             }
-            pool.name(peer, last.node, base.lan);
+            pool.name(peer, last.node);
         }
     }
 

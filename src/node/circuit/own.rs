@@ -278,7 +278,7 @@ impl Own {
     }
 
     /// The hops of the own circuits are known, at least.
-    fn fill_pool(&mut self, base: &Base) {
+    fn fill_pool(&mut self) {
         let hops: Vec<Peer> = self
             .circuits
             .values()
@@ -286,14 +286,14 @@ impl Own {
             .flat_map(|c| c.origin.path())
             .collect();
         for peer in hops {
-            self.pool.name(peer, peer.node, base.lan);
+            self.pool.name(peer, peer.node);
         }
     }
 
     /// An own circuit's clock.
     pub fn tick(&mut self, base: &mut Base, now: Now, number: u64) {
         if self.pool.len() == 0 {
-            self.fill_pool(base);
+            self.fill_pool();
         }
         let Some(circuit) = self.circuits.get_mut(&number) else {
             return;

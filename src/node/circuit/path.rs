@@ -102,13 +102,13 @@ mod tests {
             pool.insert(known, Position(random.bytes()));
         }
         assert!(!may_follow(&large, &pool, &path, &other));
-        pool.name(other, path[1].node, false);
+        pool.name(other, path[1].node);
         assert!(
             !may_follow(&large, &pool, &path, &other),
             "only the hop itself named it"
         );
         assert!(may_follow(&base(false, 41), &pool, &path, &other));
-        pool.name(other, path[0].node, false);
+        pool.name(other, path[0].node);
         assert!(may_follow(&large, &pool, &path, &other));
     }
 }

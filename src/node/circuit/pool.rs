@@ -4,9 +4,9 @@
 //! and never become links, or what a person looks up would shape what the node does. Ring records live in `node::dht`.
 //!
 //! A node enters by its own signed record, out of the answer to a look-up, or because a hop named it with a certificate. A certificate does not
-//! say which of the eight places of its address a node has taken, so such an entry is at no place until its record comes (in LAN mode the place
-//! follows from the NodeId). And a hop that names its friends has not made them known: whether one of them may be the next hop is for others to
-//! vouch.
+//! say which of the eight places of its address a node has taken, so such an entry is at no place until its record comes (with a local address
+//! the place follows from the NodeId). And a hop that names its friends has not made them known: whether one of them may be the next hop is for
+//! others to vouch.
 
 use std::collections::BTreeMap;
 
@@ -86,11 +86,13 @@ impl Pool {
     }
 
     /// A hop named this node with a certificate that both have signed.
-    pub fn name(&mut self, peer: Peer, by: NodeId, lan: bool) {
+    pub fn name(&mut self, peer: Peer, by: NodeId) {
         match self.entries.get_mut(&peer.node) {
             None => {
-                // In LAN mode every place of an address is the same.
-                let position = lan.then(|| place(&peer.node, &Address::from(peer.addr), 0));
+                let address = Address::from(peer.addr);
+                // All places of a local address are the same.
+                let local = address.is_local();
+                let position = local.then(|| place(&peer.node, &address, 0));
                 self.put(peer, Source::Named(by), position);
             }
             Some(entry) => {
@@ -250,8 +252,11 @@ mod tests {
         let mut random = Stream::from_seed([3; 32]);
         let hop = peer(&mut random, 1).node;
         let mut pool = Pool::new(peer(&mut random, 2).node);
-        let named = peer(&mut random, 3);
-        pool.name(named, hop, false);
+        let named = Peer {
+            addr: std::net::SocketAddr::from(([9, 8, 7, 6], 3)),
+            ..peer(&mut random, 3)
+        };
+        pool.name(named, hop);
         assert_eq!((pool.len(), pool.placed()), (1, 0));
         assert!(pool.closest(&Position([0; 32]), 3, |_| true).is_empty());
         assert_eq!(pool.without_place(|_| true), Some(named));
@@ -259,15 +264,11 @@ mod tests {
         assert_eq!((pool.len(), pool.placed()), (1, 1));
         assert_eq!(pool.without_place(|_| true), None);
         // Named again, it keeps the place that its record gave it.
-        pool.name(named, hop, false);
+        pool.name(named, hop);
         let closest = pool.closest(&Position([0; 32]), 3, |_| true);
         assert_eq!(closest, [(named, Position([9; 32]))]);
-        pool.name(peer(&mut random, 4), hop, true);
-        assert_eq!(
-            pool.placed(),
-            2,
-            "in LAN mode the place follows from the name"
-        );
+        pool.name(peer(&mut random, 4), hop);
+        assert_eq!(pool.placed(), 2, "a local address has but one place");
     }
 
     #[test]
@@ -278,14 +279,14 @@ mod tests {
         let friend = peer(&mut random, 4);
         assert!(!pool.vouches(&friend.node, &liar));
         for _ in 0..3 {
-            pool.name(friend, liar, false);
+            pool.name(friend, liar);
             assert!(!pool.vouches(&friend.node, &liar));
         }
         assert!(pool.vouches(&friend.node, &other));
-        pool.name(friend, other, false);
+        pool.name(friend, other);
         assert!(pool.vouches(&friend.node, &liar));
         let honest = peer(&mut random, 5);
-        pool.name(honest, liar, false);
+        pool.name(honest, liar);
         pool.insert(honest, Position(random.bytes()));
         assert!(pool.vouches(&honest.node, &liar));
     }
