@@ -201,6 +201,22 @@ fn circuits_are_rebuilt_around_a_dead_node_and_around_a_dead_guard() {
 }
 
 #[test]
+fn a_circuit_that_ended_early_gets_a_longer_successor_when_hops_are_to_be_had_again() {
+    let mut world = World::new(12, Class::Fast, 7, &[ALICE]);
+    world.until(60.0, "everybody online", World::online);
+    let guard = world.path(ALICE, "outbound").expect("online")[0];
+    let guard = world.index(&guard.node);
+    let others: Vec<usize> = (1..world.nodes.len()).filter(|n| *n != guard).collect();
+    others.iter().for_each(|n| world.nodes[*n].alive = false);
+    let hops = |w: &World| w.path(ALICE, "outbound").map_or(0, |path| path.len());
+    let took = world.until(300.0, "a short circuit", |w| (1..3).contains(&hops(w)));
+    eprintln!("short after {took:.1} s");
+    others.iter().for_each(|n| world.nodes[*n].alive = true);
+    let took = world.until(300.0, "a long circuit", |w| hops(w) == 3);
+    eprintln!("long again after {took:.1} s");
+}
+
+#[test]
 fn doubled_blocks_are_replaced_and_count_once() {
     let mut world = World::new(12, Class::Fast, 4, &[ALICE, BOB]);
     world.until(60.0, "everybody online", World::online);

@@ -95,6 +95,10 @@ pub(super) struct Own {
     clock: Stream,
     lives: Stream,
     ticks: u32,
+    /// In a row at which a circuit was missing.
+    missing_ticks: u32,
+    /// How many in a row ended early, for want of a further hop.
+    short: BTreeMap<Duty, u32>,
     /// The first attempt of the run.
     building_since: Option<Moment>,
     ever: BTreeSet<Duty>,
@@ -124,6 +128,8 @@ impl Own {
             clock: base.schedule.fork("circuit clock", b""),
             lives: base.schedule.fork("circuit lives", b""),
             ticks: 0,
+            missing_ticks: 0,
+            short: BTreeMap::new(),
             building_since: None,
             ever: BTreeSet::new(),
             failures: BTreeMap::new(),
@@ -225,6 +231,12 @@ impl Own {
             for (slot, birth) in (0..).zip(spurs.births(now.at)) {
                 base.timers.set(Timer::SpurBirth(number, slot), birth);
             }
+        }
+        if circuit.origin.hops() < circuit.origin.target() {
+            let times = self.short.entry(circuit.duty).or_default();
+            *times = times.saturating_add(1);
+        } else {
+            self.short.remove(&circuit.duty);
         }
         self.failures.remove(&circuit.duty);
         self.at_guard.remove(&circuit.duty);

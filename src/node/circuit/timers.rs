@@ -53,6 +53,13 @@ impl Timers {
         }
     }
 
+    /// Moves a timer that is set to an earlier moment, if this is one.
+    pub fn hasten(&mut self, timer: Timer, at: Moment) {
+        if self.set.get(&timer).is_some_and(|set| at < *set) {
+            self.set(timer, at);
+        }
+    }
+
     pub fn clear(&mut self, timer: Timer) {
         if let Some(at) = self.set.remove(&timer) {
             self.due.remove(&(at, timer));

@@ -16,12 +16,19 @@ use crate::wire::time::Now;
 
 /// Mean seconds between ticks of the circuit clock.
 const CLOCK_SECONDS: f64 = 10.0;
+/// The same from the death or failure of a circuit on, so that a person is not without it for long; but not for ever: after so many ticks in a
+/// row at which one was missing, a network has no room.
+const MISSING_CLOCK_SECONDS: f64 = 3.0;
+const MISSING_TICKS: u32 = 40;
 /// While a circuit has never been up, so that a fresh start takes seconds; but not for ever.
 const FIRST_CLOCK_SECONDS: f64 = 0.4;
 const FIRST_TICKS: u32 = 150;
 /// A circuit that is shorter than the network now asks for is replaced when it is so old, one at a tick: in a network that starts all at
 /// once everybody's first circuits are short, and to build all of them twice in those seconds would take every guard's room.
 const OUTGROWN_SECONDS: f64 = 60.0;
+/// The same for one that ended early because no further hop was to be had, and twice as long each time another does: in a small network that stays
+/// as it is, intro points shall not move every minute.
+const SHORT_DOUBLINGS: u32 = 6;
 /// A circuit that dies sooner died young: a hop of it may let circuits be built and then drop their cells.
 const YOUNG_SECONDS: f64 = 300.0;
 /// Failed attempts in a row after which a circuit in a tiny network may be shorter than it should.
@@ -37,13 +44,20 @@ impl Own {
         self.leave_silent_guards(base, now);
         // A network that has grown since: the first nodes of one begin with circuits of one hop, and with whoever called them for a guard.
         let wanted = path::length_here(base);
-        let pins = &self.pins;
+        let (pins, short) = (&self.pins, &self.short);
         let outgrown = self.circuits.values_mut().find(|circuit| {
             let origin = &circuit.origin;
+            let doublings = if origin.target() < wanted || !pins.holds(&origin.guard().node) {
+                0
+            } else if origin.hops() < wanted {
+                short.get(&circuit.duty).map_or(0, |times| times - 1)
+            } else {
+                return false;
+            };
+            let seconds = OUTGROWN_SECONDS * f64::from(1 << doublings.min(SHORT_DOUBLINGS));
             circuit.serves()
                 && circuit.age == Age::Serving
-                && (origin.target() < wanted || !pins.holds(&origin.guard().node))
-                && origin.born.after_seconds(OUTGROWN_SECONDS) <= now.at
+                && origin.born.after_seconds(seconds) <= now.at
         });
         if let Some(circuit) = outgrown {
             circuit.age = Age::Expired;
@@ -62,8 +76,16 @@ impl Own {
                 !self.ever.contains(duty)
                     && (*duty != Duty::Standby || self.pins.backup(base).is_some())
             });
+        let missing = Duty::ALL.iter().any(|duty| {
+            let serves = |c: &Circuit| c.duty == *duty && c.serves() && c.age == Age::Serving;
+            let wanted = *duty != Duty::Standby || self.pins.backup(base).is_some();
+            wanted && !self.circuits.values().any(serves)
+        });
+        self.missing_ticks = if missing { self.missing_ticks + 1 } else { 0 };
         let mean = if fresh {
             FIRST_CLOCK_SECONDS
+        } else if missing && self.missing_ticks < MISSING_TICKS {
+            MISSING_CLOCK_SECONDS
         } else {
             CLOCK_SECONDS
         };
@@ -183,6 +205,11 @@ impl Own {
         } else {
             *self.failures.entry(duty).or_default() += 1;
             *self.at_guard.entry(duty).or_default() += u32::from(circuit.origin.hops() == 0);
+        }
+        if self.missing_ticks < MISSING_TICKS {
+            let soon = self.clock.exponential(MISSING_CLOCK_SECONDS);
+            base.timers
+                .hasten(Timer::CircuitClock, now.at.after_seconds(soon));
         }
         self.remove(base, now, number);
     }
