@@ -176,7 +176,9 @@ fn a_person_who_tries_the_demo_talks_to_echo_and_gets_the_terminal_back() {
     let mut terminal = Terminal::run(r#"PS1='ready> ' exec sh -i"#);
     terminal.see("ready>");
     terminal.press("\"$PARATOX\" demo\r");
-    terminal.see("Echo");
+    // The screen stands before the network: the composer has the cursor, and what is written now is kept and sent.
+    terminal.see("To Echo");
+    terminal.press("written before anything ran\r");
     terminal.see("Watcher");
     terminal.wait("online in the status line", |row| {
         row.contains("paratox") && row.contains("online")
@@ -184,11 +186,16 @@ fn a_person_who_tries_the_demo_talks_to_echo_and_gets_the_terminal_back() {
     // Both contacts are reached and greet through the network; the conversation with the first is open.
     terminal.see("session ready, way open");
     terminal.see("I am Echo.");
+    terminal.wait("what was written first, delivered", |row| {
+        row.contains("you") && row.contains("delivered") && row.contains("written before")
+    });
+    terminal.wait("its echo", |row| {
+        row.contains("Echo") && row.contains("written before")
+    });
     terminal.wait("Watcher's greeting as unread", |row| {
         row.contains("Watcher") && row.contains("new")
     });
 
-    // The composer has the cursor from the start.
     terminal.press("Are we still on for Monday?\r");
     let own = terminal.wait("the own message, delivered", |row| {
         row.contains("Are we still on") && row.contains("delivered")
@@ -265,7 +272,8 @@ fn a_signal_ends_the_demo_cleanly() {
     ));
     let shown = terminal.wait("its process id", |row| row.trim().parse::<u32>().is_ok());
     terminal.press("\r");
-    terminal.see("Echo");
+    // The screen stands at once, and the network behind it is still starting.
+    terminal.see("To Echo");
     let kill = std::process::Command::new("kill")
         .args(["-TERM", shown.trim()])
         .status();

@@ -152,6 +152,8 @@ pub struct App {
     /// The entry nodes that this run was started with. `None`: not told yet.
     pub entries: Option<Vec<Ticket>>,
     pub online_since: Option<UnixMs>,
+    /// The contacts are still to come for the first time.
+    fresh: bool,
     /// There was a link in this run.
     linked: bool,
     /// Since when the node could have links.
@@ -194,6 +196,7 @@ impl App {
             network: NetworkInfo::default(),
             entries: None,
             online_since: None,
+            fresh: true,
             linked: false,
             opened: now.at,
             network_drawn: None,

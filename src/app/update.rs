@@ -56,6 +56,14 @@ pub fn update(app: &mut App, event: Event, now: Now) -> Vec<Command> {
             app.contacts = contacts.into_iter().map(cleaned_contact).collect();
             app.closing.clear();
             app.sort_contacts();
+            // whoever has one contact has come for that one
+            let listed: Vec<AccountId> = app.listed().map(|c| c.id).take(2).collect();
+            if std::mem::take(&mut app.fresh)
+                && app.current.is_none()
+                && let [only] = listed[..]
+            {
+                app.open(only, &mut out);
+            }
         }
         Event::History {
             contact,

@@ -6,7 +6,7 @@ use paratox::app::{Command, Event, Stage};
 use paratox::tui::theme::Theme;
 use paratox::wire::class::Class;
 
-use crate::scene::{Person, sentences};
+use crate::scene::{Person, boris, contact, sentences};
 
 #[test]
 fn a_wrong_passphrase_is_wrong_and_nothing_more_is_said() {
@@ -177,4 +177,18 @@ fn the_place_of_a_typo_in_a_ticket_is_said_once() {
     let problem = first.problem.clone().expect("refused");
     assert_eq!(problem, "ticket 2: there is a typo at character 21");
     assert!(first.tickets.before_cursor().ends_with(&typo[..20]));
+}
+
+#[test]
+fn whoever_has_one_contact_has_come_for_that_one() {
+    let mut p = Person::at(Stage::Unlock(Unlock::default()), 80, 24);
+    p.event(Event::Opened);
+    p.event(Event::Contacts(vec![contact(2, "boris")]));
+    assert_eq!(p.app.current, Some(boris()));
+    // only at the start: later somebody may have left the conversation on purpose
+    let mut p = Person::at(Stage::Unlock(Unlock::default()), 80, 24);
+    p.event(Event::Opened);
+    p.event(Event::Contacts(Vec::new()));
+    p.event(Event::Contacts(vec![contact(2, "boris")]));
+    assert_eq!(p.app.current, None);
 }

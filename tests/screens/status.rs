@@ -41,10 +41,13 @@ fn network_snapshots_are_drawn_once_a_second_at_most() {
 #[test]
 fn a_long_notice_is_read_to_its_end() {
     let notice = "The disk is full, so nothing that arrives can be acknowledged: make room on it, and everything that waits comes again.";
-    for (width, height) in [(120, 36), (80, 24)] {
+    for (width, height) in [(120, 36), (80, 24), (48, 20)] {
         let mut p = Person::chatting(width, height);
+        p.type_letters("half a thought");
         p.event(Event::Chat(ChatEvent::Notice(notice.into())));
-        assert!(sentences(&p.screen(Theme::MONO)).contains(notice));
+        let screen = sentences(&p.screen(Theme::MONO));
+        assert!(screen.contains(notice), "{screen}");
+        assert!(screen.contains("> half a thought"), "{screen}");
     }
 }
 

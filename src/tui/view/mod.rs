@@ -63,28 +63,34 @@ pub fn draw(
     pen.cursor
 }
 
-/// A notice in the last row, over whatever stands there; the rule above the hints of the main screen makes room for a long one.
+/// A notice, over whatever stands there: in the last row; a longer one in the rows that it needs, but never over what is being written.
 fn said(app: &App, sentence: &str, pen: &mut Pen<'_>) {
     let whole = pen.area();
     let columns = usize::from(whole.width);
-    let lines = wrap(sentence, columns.saturating_sub(4));
-    let roomy = app.composing() && layout::breadth(whole.width) > Breadth::Narrow;
-    let (first, second) = if roomy && lines.len() > 1 {
-        (lines[0].clone(), lines[1..].join(" "))
+    let mut lines = wrap(sentence, columns.saturating_sub(4));
+    if let Some(rest) = lines.get(NOTICE_ROWS..).filter(|rest| !rest.is_empty()) {
+        let rest = format!("{} {}", lines[NOTICE_ROWS - 1], rest.join(" "));
+        lines.truncate(NOTICE_ROWS - 1);
+        lines.push(rest);
+    }
+    let rows = u16::try_from(lines.len()).unwrap_or(1);
+    let layout = app.layout();
+    // the rule above the hints has room for one row more, where there is one
+    let below = whole.height - layout.composer.y - layout.composer.height;
+    let end = if app.composing() && rows > below {
+        layout.promise.y
     } else {
-        (sentence.to_owned(), String::new())
+        whole.height
     };
-    let last = whole.height - 1;
-    let rows = if second.is_empty() {
-        vec![(last, " ! ", first)]
-    } else {
-        vec![(last - 1, " ! ", first), (last, "   ", second)]
-    };
-    for (y, mark, line) in rows {
+    for (i, (y, line)) in (end.saturating_sub(rows)..end).zip(&lines).enumerate() {
+        let mark = if i == 0 { " ! " } else { "   " };
         pen.clear(Area::new(0, y, whole.width, 1));
-        pen.line(0, y, columns, &[(mark, Role::Warn), (&line, Role::Heading)]);
+        pen.line(0, y, columns, &[(mark, Role::Warn), (line, Role::Heading)]);
     }
 }
+
+/// Rows of a notice at most.
+const NOTICE_ROWS: usize = 4;
 
 fn boxed(app: &App, overlay: &Overlay, pen: &mut Pen<'_>) {
     match overlay {
