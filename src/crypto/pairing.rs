@@ -1,7 +1,7 @@
 //! The code that two people compare, by eye or by telephone, to know that each has the other's true AccountID.
 //!
 //! It is made from both ids, so that one comparison checks both; making it is slowed down, so that searching for keys with a similar
-//! code is. Not here: the list of words, which is an asset.
+//! code is. Digits and no words: they need no list and no language. Not here: a screen that shows it.
 
 use sha2::{Digest, Sha256};
 
@@ -12,8 +12,6 @@ use super::labels;
 const ROUNDS: u32 = 1 << 14;
 /// Groups of digits; about 199 bits.
 pub const GROUPS: usize = 12;
-/// Words; 88 bits.
-pub const WORDS: usize = 8;
 
 /// The same for both people.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,25 +36,15 @@ impl PairCode {
 
     /// Twelve numbers below 100 000, written with five digits each.
     pub fn groups(&self) -> [u32; GROUPS] {
-        self.draw(|number| (number % 100_000) as u32)
-    }
-
-    /// Eight places in a list of 2048 words.
-    pub fn words(&self) -> [u16; WORDS] {
-        self.draw(|number| (number % 2048) as u16)
-    }
-
-    /// One number for each place from 64 bits of its own: the remainder's bias is below 2^-47.
-    fn draw<T, const N: usize>(&self, of: impl Fn(u64) -> T) -> [T; N] {
+        // Each from 64 bits of its own: the remainder's bias is below 2^-47.
         std::array::from_fn(|place| {
             let place = u8::try_from(place).expect("there are few places");
             let hash = Sha256::new()
                 .chain_update(self.0)
-                .chain_update([N as u8, place])
+                .chain_update([GROUPS as u8, place])
                 .finalize();
-            of(u64::from_be_bytes(
-                *hash.first_chunk().expect("SHA-256 gives 32 bytes"),
-            ))
+            let number = u64::from_be_bytes(*hash.first_chunk().expect("SHA-256 gives 32 bytes"));
+            (number % 100_000) as u32
         })
     }
 }
@@ -73,19 +61,13 @@ mod tests {
         let ids: Vec<AccountId> = (0..6)
             .map(|_| AccountKey::generate(&mut random).id())
             .collect();
-        let (mut groups, mut words) = (
-            std::collections::BTreeSet::new(),
-            std::collections::BTreeSet::new(),
-        );
+        let mut groups = std::collections::BTreeSet::new();
         for (i, one) in ids.iter().enumerate() {
             for other in &ids[i + 1..] {
                 let code = PairCode::of(one, other);
                 assert!(code == PairCode::of(other, one));
-                assert!(groups.insert(code.groups()) && words.insert(code.words()));
-                assert!(
-                    code.groups().iter().all(|&group| group < 100_000)
-                        && code.words().iter().all(|&word| word < 2048)
-                );
+                assert!(groups.insert(code.groups()));
+                assert!(code.groups().iter().all(|&group| group < 100_000));
             }
         }
     }
