@@ -64,25 +64,28 @@ pub struct MainLayout {
     /// One row: to whom, how secret, how long.
     pub promise: Area,
     pub composer: Area,
+    /// One row, or as many as what lasts needs to be said.
     pub hints: Area,
 }
 
-/// `rows`: how many rows the composer's text would like to have.
-pub fn main(width: u16, height: u16, rows: u16) -> MainLayout {
+/// `rows`: how many rows the composer's text would like to have. `lasting`: how many a trouble that lasts would.
+pub fn main(width: u16, height: u16, rows: u16, lasting: u16) -> MainLayout {
     let breadth = breadth(width);
     let tight = breadth == Breadth::Narrow;
+    let said = lasting.clamp(1, if tight { 4 } else { 2 });
     // rules: below the header; below the contact line; above the promise; above the hints
-    let frame = if tight {
-        1 + 1 + 1 + 1 + 1
-    } else {
-        1 + 1 + 2 + 1 + 1 + 1 + 1
-    };
+    let frame = said
+        + if tight {
+            1 + 1 + 1 + 1
+        } else {
+            1 + 1 + 2 + 1 + 1 + 1
+        };
     let spare = height.saturating_sub(frame + 3);
     let composer_rows = rows.clamp(1, COMPOSER_ROWS_MAX).min(spare.max(1));
     let header = Area::new(0, 0, width, 1);
-    let hints = Area::new(0, height.saturating_sub(1), width, 1);
-    let above_hints = if tight { 1 } else { 2 };
-    let composer_y = height.saturating_sub(above_hints + composer_rows);
+    let hints = Area::new(0, height.saturating_sub(said), width, said);
+    let rule = u16::from(!tight);
+    let composer_y = height.saturating_sub(said + rule + composer_rows);
     let composer = Area::new(0, composer_y, width, composer_rows);
     let promise = Area::new(0, composer_y.saturating_sub(1), width, 1);
     let bottom = promise.y.saturating_sub(1);
@@ -130,8 +133,8 @@ mod tests {
     fn every_size_has_a_history_that_fits_and_a_composer() {
         for width in MIN_WIDTH..=200 {
             for height in MIN_HEIGHT..=60 {
-                for rows in [0, 1, 5, 90] {
-                    let l = main(width, height, rows);
+                for (rows, lasting) in [(0, 0), (1, 1), (5, 2), (90, 9), (1, 4)] {
+                    let l = main(width, height, rows, lasting);
                     assert!(
                         l.history.height >= 2 && l.composer.height >= 1,
                         "{width}x{height}: {l:?}"

@@ -53,9 +53,6 @@ pub const PENDING_MAX: usize = 64;
 pub const QUESTIONS_MAX: usize = 100;
 /// How long messages must be in sight to count as read, in seconds.
 pub const READ_SECONDS: f64 = 1.0;
-/// A way to a contact that closed is shown as open for so long, in seconds: ways of a young circuit come and go, and a list that flickers
-/// says nothing.
-pub const WAY_SECONDS: f64 = 5.0;
 /// A second Ctrl+C within so many seconds quits.
 pub const CTRL_C_SECONDS: f64 = 2.0;
 /// A message that is not on disk after so long is said to be on its way there, in seconds.
@@ -143,8 +140,6 @@ pub struct App {
     opening: Option<AccountId>,
     /// A form that was handed over and is not on disk yet; it comes back if it is refused.
     adding: Option<(u64, AddContact)>,
-    /// Contacts whose way has closed, and until when it is shown as open.
-    closing: BTreeMap<AccountId, Moment>,
     pending: VecDeque<Pending>,
     next_tag: u64,
     pub questions: VecDeque<Question>,
@@ -189,8 +184,9 @@ impl App {
             drafts: BTreeMap::new(),
             opening: None,
             adding: None,
-            closing: BTreeMap::new(),
             pending: VecDeque::new(),
+    /// What keeps the messenger from its work, as long as it does. No key dismisses it.
+    pub trouble: Option<String>,
             next_tag: 1,
             questions: VecDeque::new(),
             network: NetworkInfo::default(),
@@ -232,6 +228,7 @@ impl App {
             added: now.unix,
             request_text: String::new(),
         };
+            trouble: None,
         App {
             throw_away: true,
             me: Some(Identity {
@@ -452,9 +449,17 @@ impl App {
         let away = self.conversation().is_some_and(|c| !c.at_newest());
         let rows = usize::from(l.history.height);
         let height = rows.saturating_sub(usize::from(away)).max(1);
+            u16::try_from(self.lasting().len()).unwrap_or(u16::MAX),
         let of_pane = rows.max(1);
         if l.breadth == Breadth::Narrow {
             return Measure {
+    /// The rows of what lasts, below the composer.
+    pub fn lasting(&self) -> Vec<String> {
+        let room = usize::from(self.width.saturating_sub(4)).max(1);
+        let trouble = self.trouble.as_ref();
+        trouble.map_or_else(Vec::new, |why| wrap::wrap(why, room))
+    }
+
                 body: pane.saturating_sub(3).max(1),
                 marks_above: true,
                 height,

@@ -12,7 +12,7 @@ use super::event::{Command, Event};
 use super::keys::{AGAIN, CLEARED};
 use super::{
     App, CONVERSATIONS_MAX, CTRL_C_SECONDS, NETWORK_SECONDS, Overlay, Pending, QUESTIONS_MAX,
-    Question, READ_SECONDS, Stage, WAY_SECONDS, clock,
+    Question, READ_SECONDS, Stage, clock,
 };
 
 pub(super) const REQUEST_CAME: &str = "a request came in: F6 to read it";
@@ -54,7 +54,6 @@ pub fn update(app: &mut App, event: Event, now: Now) -> Vec<Command> {
         Event::Entries(entries) => app.entries = Some(entries),
         Event::Contacts(contacts) => {
             app.contacts = contacts.into_iter().map(cleaned_contact).collect();
-            app.closing.clear();
             app.sort_contacts();
             // whoever has one contact has come for that one
             let listed: Vec<AccountId> = app.listed().map(|c| c.id).take(2).collect();
@@ -155,7 +154,6 @@ impl App {
             }
             self.changed = true;
         }
-        self.close_ways();
         self.changed |= self.being_saved() > 0;
         self.changed |= !self.linked && self.network.links.is_empty();
         if clock::minute(before.unix, &self.zone) != clock::minute(self.now.unix, &self.zone) {
@@ -220,7 +218,6 @@ impl App {
                 self.conversations.remove(&id);
                 self.visits.retain(|v| *v != id);
                 self.drafts.remove(&id);
-                self.closing.remove(&id);
                 self.questions.retain(|q| q.contact != id);
                 if self.current == Some(id) {
                     self.current = None;
@@ -264,41 +261,28 @@ impl App {
                 }
             }
             ChatEvent::Notice(sentence) => self.tell(&sentence),
+            ChatEvent::Trouble(why) => self.trouble(why),
+        }
+    }
+
+    /// Stands below the composer until it is over; a box that covers that place may be open when it begins.
+    fn trouble(&mut self, why: Option<String>) {
+        if let Some(old) = self.trouble.take() {
+            self.notices.take_back(&old, self.now.at);
+        }
+        self.trouble = why.map(|why| text::clean(&why).replace('\n', " "));
+        if let Some(why) = self.trouble.clone().filter(|_| !self.composing()) {
+            self.tell(&why);
         }
     }
 
     fn put_contact(&mut self, contact: ContactView) {
-        let mut contact = cleaned_contact(contact);
-        let was_open = self.contact(&contact.id).is_some_and(|c| c.reachable);
-        if contact.reachable {
-            self.closing.remove(&contact.id);
-        } else if was_open && contact.session {
-            let until = self.now.at.after_seconds(WAY_SECONDS);
-            contact.reachable = *self.closing.entry(contact.id).or_insert(until) > self.now.at;
-        }
+        let contact = cleaned_contact(contact);
         match self.contacts.iter_mut().find(|c| c.id == contact.id) {
             Some(place) => *place = contact,
             None => self.contacts.push(contact),
         }
         self.sort_contacts();
-    }
-
-    /// Shows a way as closed when it has been so for a while.
-    fn close_ways(&mut self) {
-        let now = self.now.at;
-        let over: Vec<AccountId> = self
-            .closing
-            .iter()
-            .filter(|(_, until)| **until <= now)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in over {
-            self.closing.remove(&id);
-            if let Some(contact) = self.contacts.iter_mut().find(|c| c.id == id) {
-                contact.reachable = false;
-                self.changed = true;
-            }
-        }
     }
 
     fn sort_contacts(&mut self) {

@@ -270,6 +270,8 @@ impl Session<'_> {
                 reason,
             },
             ChatEvent::Notice(text) => Out::Notice { text },
+            // said once when it begins; a notice follows when it is over
+            ChatEvent::Trouble(why) => Out::Notice { text: why? },
         })
     }
 }

@@ -20,8 +20,8 @@ pub struct Desk<P> {
     pub random: Stream,
     pub next_number: u64,
     outputs: VecDeque<MessengerOutput>,
-    /// The person was told that the store refuses; told again after it worked.
-    complained: bool,
+    /// Why the store refuses at present, as the person was told.
+    trouble: Option<StoreError>,
     /// Keys that were to be erased may still be on the disk.
     unerased: bool,
 }
@@ -42,7 +42,7 @@ impl<P: Persistence> Desk<P> {
             random,
             next_number,
             outputs: VecDeque::new(),
-            complained: false,
+            trouble: None,
             unerased: false,
         }
     }
@@ -70,30 +70,42 @@ impl<P: Persistence> Desk<P> {
         });
     }
 
-    /// One transaction. The first refusal after a success is told to the person.
+    /// One transaction. That the store refuses is told to the person when it begins, and when it is over.
     pub fn commit(&mut self, changes: Vec<Change>, erase: bool) -> Result<(), StoreError> {
         let result = match self.store.commit(Batch { changes, erase }) {
             // It is kept; what it removed is still to be erased, and until then nothing leaves.
             Err(StoreError::NotErased) => {
                 self.unerased = true;
-                self.complain(&StoreError::NotErased);
+                self.complain(StoreError::NotErased);
                 return Ok(());
             }
             result => result,
         };
         match &result {
             Ok(()) => {
-                self.complained = false;
                 self.unerased &= !erase;
+                if !self.unerased {
+                    self.relax();
+                }
             }
-            Err(error) => self.complain(error),
+            Err(error) => self.complain(error.clone()),
         }
         result
     }
 
-    fn complain(&mut self, error: &StoreError) {
-        if !std::mem::replace(&mut self.complained, true) {
-            self.notice(format!("Nothing is kept or acknowledged now: {error}."));
+    fn complain(&mut self, error: StoreError) {
+        if self.trouble.as_ref() != Some(&error) {
+            let why = format!("Nothing is kept or acknowledged now: {error}.");
+            self.event(ChatEvent::Trouble(Some(why)));
+            self.trouble = Some(error);
+        }
+    }
+
+    /// The store works again.
+    fn relax(&mut self) {
+        if self.trouble.take().is_some() {
+            self.event(ChatEvent::Trouble(None));
+            self.notice("What comes is kept and acknowledged again.");
         }
     }
 
@@ -101,6 +113,9 @@ impl<P: Persistence> Desk<P> {
     pub fn all_erased(&mut self) -> bool {
         if self.unerased {
             self.unerased = self.store.commit(Batch::erasing()).is_err();
+            if !self.unerased && self.trouble == Some(StoreError::NotErased) {
+                self.relax();
+            }
         }
         !self.unerased
     }

@@ -97,6 +97,8 @@ pub enum ChatEvent {
         contact: AccountId,
         reason: String,
     },
-    /// Something the person should read once (a full disk, a contact's rolled-back state).
+    /// Something the person should read once (a contact's rolled-back state).
     Notice(String),
+    /// Something that lasts and that the person has to see as long as it does (a full disk); `None`: it is over.
+    Trouble(Option<String>),
 }

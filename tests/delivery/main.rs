@@ -4,6 +4,7 @@ mod heals;
 mod kills;
 mod past;
 mod people;
+mod reachable;
 #[path = "../switch/mod.rs"]
 mod switch;
 mod ways;
@@ -77,14 +78,22 @@ fn delivered_is_said_only_when_the_other_disk_has_it() {
     assert_eq!(world.history(0, 1)[0].delivery, Delivery::Sent);
     assert_eq!(world.history(0, 1)[0].secrecy.level(), 2);
     assert!(world.said(1, 0, false).is_empty());
-    assert!(
-        world.people[1]
-            .events
-            .iter()
-            .any(|e| matches!(e, ChatEvent::Notice(text) if text.contains("disk is full")))
-    );
+    // Said once for all the refusals, and again when it is over.
+    let troubles = |world: &World| -> Vec<bool> {
+        let events = world.people[1].events.iter();
+        events
+            .filter_map(|event| match event {
+                ChatEvent::Trouble(why) => {
+                    Some(why.as_ref().is_some_and(|why| why.contains("disk is full")))
+                }
+                _ => None,
+            })
+            .collect()
+    };
+    assert_eq!(troubles(&world), [true]);
     world.store(1).fail_next(0);
     assert!(world.run_until(600.0, |w| w.all_delivered(0, 1)));
+    assert_eq!(troubles(&world), [true, false]);
     assert_eq!(world.said(1, 0, false), ["important"]);
     assert!(world.people[0].events.iter().any(
         |e| matches!(e, ChatEvent::Delivery { number: n, delivery: Delivery::Delivered, .. } if *n == number)

@@ -43,7 +43,7 @@ fn chat_event(random: &mut Stream, number: u64) -> ChatEvent {
         Delivery::Failed,
     ];
     let (secrecy, delivery) = (some(random, &levels), some(random, &states));
-    match random.below(9) {
+    match random.below(10) {
         0..=2 => {
             let mut m = message(
                 number,
@@ -86,6 +86,7 @@ fn chat_event(random: &mut Stream, number: u64) -> ChatEvent {
             contact: id,
             reason: some(random, &TEXTS).to_owned(),
         },
+        8 => ChatEvent::Trouble((random.below(2) == 0).then(|| some(random, &TEXTS).to_owned())),
         _ => ChatEvent::Notice(some(random, &TEXTS).to_owned()),
     }
 }

@@ -392,6 +392,19 @@ fn promise(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
 fn hints(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
     let columns = usize::from(l.hints.width).saturating_sub(1);
     let y = l.hints.y;
+    let lasting = app.lasting();
+    if !lasting.is_empty() {
+        for (i, (y, line)) in (y..y + l.hints.height).zip(&lasting).enumerate() {
+            let mark = if i == 0 { " ! " } else { "   " };
+            pen.line(
+                0,
+                y,
+                columns,
+                &[(mark, Role::Danger), (line, Role::Heading)],
+            );
+        }
+        return;
+    }
     if !app.questions.is_empty() && app.overlay.is_none() {
         let words = format!(
             "{} waiting for your decision: {}",

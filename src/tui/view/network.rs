@@ -98,7 +98,7 @@ fn heading(text: &str, note: String) -> Line {
 fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
     let n = &app.network;
     let mut out: Vec<Line> = Vec::new();
-    if let Some(why) = not_yet(app) {
+    for why in app.trouble.as_deref().into_iter().chain(not_yet(app)) {
         let lines = wrap(why, columns).into_iter();
         out.extend(lines.map(|line| vec![(line, Role::Warn)]));
         out.push(Vec::new());
