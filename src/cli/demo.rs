@@ -83,7 +83,14 @@ impl Cast {
 pub struct Demo {
     pub user: Arc<Client<Person>>,
     pub entries: Vec<Ticket>,
-    _relays: Vec<Running>,
+    relays: Vec<Running>,
+}
+
+impl Drop for Demo {
+    /// One after the other they would take as long as all of them together.
+    fn drop(&mut self) {
+        self.relays.iter().for_each(Running::stop);
+    }
 }
 
 pub fn run(headless: bool) -> Result<(), Failure> {
@@ -188,7 +195,7 @@ impl Demo {
         Ok(Demo {
             user: Arc::new(user),
             entries,
-            _relays: relays,
+            relays,
         })
     }
 }

@@ -117,6 +117,11 @@ impl Running {
         self.inbox.clone()
     }
 
+    /// Tells the node to end, without waiting for it as dropping does: many are told first and waited for together.
+    pub fn stop(&self) {
+        self.inbox.stop();
+    }
+
     /// The thread has ended although nobody stopped it: a defect of the program.
     pub fn has_ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
