@@ -1,5 +1,6 @@
 //! What keys do in the boxes over the main screen.
 
+use crate::crypto::pairing::PairCode;
 use crate::messenger::text;
 use crate::messenger::view::{ContactState, Policy};
 
@@ -54,6 +55,14 @@ impl App {
                     copied = true;
                 }
                 self.overlay = Some(Overlay::MyId { copied });
+            }
+            Overlay::Compare { id, code, scroll } => {
+                if action == Action::Copy {
+                    out.push(Command::Copy(id.to_string()));
+                    self.say("the AccountID was handed to the terminal's clipboard");
+                }
+                let scroll = scrolled(scroll, action);
+                self.overlay = Some(Overlay::Compare { id, code, scroll });
             }
             Overlay::Help { mut filter, scroll } => {
                 let mut scroll = scrolled(scroll, action);
@@ -128,6 +137,15 @@ impl App {
             (Action::Down, _) => cursor = (cursor + 1).min(count.saturating_sub(1)),
             (Action::Confirm, Some((id, ..))) => {
                 self.open(id, out);
+                return;
+            }
+            (Action::Compare, Some((id, ..))) => {
+                let code = self.me.as_ref().map(|me| PairCode::of(&me.id, &id));
+                self.overlay = Some(Overlay::Compare {
+                    id,
+                    code,
+                    scroll: 0,
+                });
                 return;
             }
             (Action::Rename, Some((id, name, ..))) => {

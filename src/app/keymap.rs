@@ -152,6 +152,7 @@ pub enum Action {
     Rename,
     Remove,
     Policy,
+    Compare,
     SendWithout,
     KeepWaiting,
     // text inputs
@@ -174,6 +175,7 @@ pub enum Context {
     Details,
     Network,
     MyId,
+    Compare,
     Help,
     Rename,
     /// Once more before something that cannot be undone.
@@ -189,7 +191,7 @@ pub enum Context {
 }
 
 impl Context {
-    pub const ALL: [Context; 19] = [
+    pub const ALL: [Context; 20] = [
         Context::Main,
         Context::Idle,
         Context::Selected,
@@ -200,6 +202,7 @@ impl Context {
         Context::Details,
         Context::Network,
         Context::MyId,
+        Context::Compare,
         Context::Rename,
         Context::Sure,
         Context::Question,
@@ -224,6 +227,7 @@ impl Context {
             Context::Details => "Message details",
             Context::Network => "Network",
             Context::MyId => "My AccountID",
+            Context::Compare => "AccountID of a contact",
             Context::Help => "Help",
             Context::Rename => "Rename a contact",
             Context::Sure => "Remove or block?",
@@ -303,7 +307,7 @@ pub const KEYS: &[Binding] = &[
     bind(C::Selected, plain(K::Char('r')), A::SendAgain, "write a failed message again", "write again"),
     bind(C::Selected, plain(K::Esc), A::Back, "back to writing", "back"),
     bind(C::Anywhere, plain(K::F(1)), A::Help, "this help", "help"),
-    bind(C::Anywhere, plain(K::F(2)), A::Contacts, "contacts: find, rename, remove, block", ""),
+    bind(C::Anywhere, plain(K::F(2)), A::Contacts, "contacts: find, compare, rename, remove, block", ""),
     bind(C::Anywhere, ctrl(K::Char('k')), A::Contacts, "", "switch"),
     bind(C::Anywhere, plain(K::F(3)), A::Details, "details of a message", "details"),
     bind(C::Anywhere, plain(K::F(4)), A::Network, "network", "network"),
@@ -315,6 +319,7 @@ pub const KEYS: &[Binding] = &[
     bind(C::Contacts, plain(K::Up), A::Up, "up", ""),
     bind(C::Contacts, plain(K::Down), A::Down, "down", ""),
     bind(C::Contacts, plain(K::Enter), A::Confirm, "open the conversation", "open"),
+    bind(C::Contacts, alt(K::Char('i')), A::Compare, "AccountID, and numbers to compare", "id"),
     bind(C::Contacts, alt(K::Char('r')), A::Rename, "rename", "rename"),
     bind(C::Contacts, alt(K::Char('d')), A::Remove, "remove with all messages", "remove"),
     bind(C::Contacts, alt(K::Char('b')), A::Block, "block", "block"),
@@ -346,6 +351,10 @@ pub const KEYS: &[Binding] = &[
     bind(C::Network, plain(K::Esc), A::Back, "close", "back"),
     bind(C::MyId, plain(K::Char('c')), A::Copy, "copy it to the clipboard", "copy"),
     bind(C::MyId, plain(K::Esc), A::Back, "close", "close"),
+    bind(C::Compare, plain(K::Char('c')), A::Copy, "copy it to the clipboard", "copy"),
+    bind(C::Compare, plain(K::Up), A::Up, "scroll up", ""),
+    bind(C::Compare, plain(K::Down), A::Down, "scroll down", ""),
+    bind(C::Compare, plain(K::Esc), A::Back, "close", "close"),
     bind(C::Rename, plain(K::Enter), A::Confirm, "keep the new name", "rename"),
     bind(C::Rename, plain(K::Esc), A::Back, "cancel", "cancel"),
     bind(C::Sure, plain(K::Char('y')), A::Confirm, "yes", "yes"),

@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::tz::TimeZone;
 
 use crate::crypto::id::AccountId;
+use crate::crypto::pairing::PairCode;
 use crate::messenger::view::{ContactState, ContactView, Delivery, Policy};
 use crate::node::person::NetworkInfo;
 use crate::wire::ticket::Ticket;
@@ -74,13 +75,37 @@ pub enum Stage {
 pub enum Overlay {
     Contacts { filter: Field, cursor: usize },
     Add(AddContact),
-    Requests { cursor: usize },
-    Details { number: u64, scroll: usize },
-    Network { scroll: usize },
-    MyId { copied: bool },
-    Help { filter: Field, scroll: usize },
-    Rename { id: AccountId, name: Field },
-    Sure { id: AccountId, deed: Deed },
+    Requests {
+        cursor: usize,
+    },
+    Details {
+        number: u64,
+        scroll: usize,
+    },
+    Network {
+        scroll: usize,
+    },
+    MyId {
+        copied: bool,
+    },
+    /// A contact's AccountID, and what two people compare.
+    Compare {
+        id: AccountId,
+        code: Option<PairCode>,
+        scroll: usize,
+    },
+    Help {
+        filter: Field,
+        scroll: usize,
+    },
+    Rename {
+        id: AccountId,
+        name: Field,
+    },
+    Sure {
+        id: AccountId,
+        deed: Deed,
+    },
     Question,
     Quit { waiting: usize },
 }
@@ -271,6 +296,7 @@ impl App {
                 Some(Overlay::Quit { .. }) => vec![C::Quit],
             },
         };
+                Some(Overlay::Compare { .. }) => vec![C::Compare, C::Anywhere],
         out.push(C::Program);
         out
     }

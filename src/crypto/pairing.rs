@@ -1,7 +1,7 @@
 //! The code that two people compare, by eye or by telephone, to know that each has the other's true AccountID.
 //!
 //! It is made from both ids, so that one comparison checks both; making it is slowed down, so that searching for keys with a similar
-//! code is. Digits and no words: they need no list and no language. Not here: a screen that shows it.
+//! code is. Digits and no words: they need no list and no language.
 
 use sha2::{Digest, Sha256};
 
@@ -14,7 +14,7 @@ const ROUNDS: u32 = 1 << 14;
 pub const GROUPS: usize = 12;
 
 /// The same for both people.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PairCode([u8; 32]);
 
 impl PairCode {

@@ -186,6 +186,16 @@ fn contacts() {
 }
 
 #[test]
+fn comparing_account_ids() {
+    golden("compare", |w, h| {
+        let mut p = Person::chatting(w, h);
+        p.press(plain(Key::F(2)));
+        p.press(alt(Key::Char('i')));
+        p
+    });
+}
+
+#[test]
 fn network() {
     golden("network", |w, h| {
         let mut p = Person::chatting(w, h);

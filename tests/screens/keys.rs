@@ -43,6 +43,7 @@ fn all_actions() -> Vec<Action> {
         A::Rename,
         A::Remove,
         A::Policy,
+        A::Compare,
         A::SendWithout,
         A::KeepWaiting,
     ];
@@ -111,6 +112,7 @@ fn listed(action: Action) {
         | Action::Rename
         | Action::Remove
         | Action::Policy
+        | Action::Compare
         | Action::SendWithout
         | Action::KeepWaiting => {}
         Action::Edit(edit) => match edit {

@@ -2,6 +2,7 @@
 
 mod add_contact;
 mod chat;
+mod compare;
 mod details;
 mod first_run;
 mod help;
@@ -99,6 +100,9 @@ fn boxed(app: &App, overlay: &Overlay, pen: &mut Pen<'_>) {
         Overlay::Add(add) => add_contact::draw(add, pen),
         Overlay::Details { number, scroll } => details::draw(app, *number, *scroll, pen),
         Overlay::MyId { copied } => my_id::draw(app, *copied, pen),
+        Overlay::Compare { id, code, scroll } => {
+            compare::draw(app, id, code.as_ref(), *scroll, pen)
+        }
         Overlay::Help { filter, scroll } => help::draw(filter, *scroll, pen),
         Overlay::Rename { id, name } => lists::rename(app, id, name, pen),
         Overlay::Sure { id, deed } => lists::sure(app, id, *deed, pen),
