@@ -232,7 +232,7 @@ impl Context {
             Context::Rename => "Rename a contact",
             Context::Sure => "Remove or block?",
             Context::Question => "Without forward secrecy?",
-            Context::Quit => "Quit with queued messages?",
+            Context::Quit => "Quit with something unsent?",
             Context::FirstRun => "First start",
             Context::Unlock => "Unlock",
             Context::Text => "Edit text",

@@ -42,7 +42,8 @@ impl App {
         } else {
             0
         };
-        if waiting > 0 && !matches!(self.overlay, Some(Overlay::Quit { .. })) {
+        let unsent = self.stage == Stage::Chat && self.unsent() > 0;
+        if (waiting > 0 || unsent) && !matches!(self.overlay, Some(Overlay::Quit { .. })) {
             self.overlay = Some(Overlay::Quit { waiting });
         } else {
             out.push(Command::Quit);

@@ -404,6 +404,11 @@ impl App {
         if self.network.online {
             Network::Online
         } else if self.network.node.is_none() {
+    /// Texts that stand in a composer, the open one and those left for later: they are kept nowhere.
+    pub fn unsent(&self) -> usize {
+        usize::from(!self.composer.is_empty()) + self.drafts.len()
+    }
+
             Network::Starting
         } else if !self.network.links.is_empty() {
             Network::Joining

@@ -7,7 +7,7 @@ use paratox::crypto::secrecy::Secrecy;
 use paratox::messenger::view::{ChatEvent, Delivery};
 use paratox::tui::theme::Theme;
 
-use crate::scene::{Person, account, boris, contact, message, talk};
+use crate::scene::{Person, account, boris, contact, message, sentences, talk};
 
 fn incoming(p: &mut Person, number: u64, text: &str) {
     p.event(Event::Chat(ChatEvent::Message(message(
@@ -544,4 +544,27 @@ fn a_message_shown_no_longer_waits_for_the_disk() {
         "hello",
     ))));
     assert_eq!(p.app.waiting(), before);
+}
+
+#[test]
+fn quitting_asks_before_a_text_that_was_not_sent_is_lost() {
+    for (width, height) in [(80, 24), (48, 12)] {
+        let mut p = Person::open(width, height);
+        p.event(Event::Contacts(vec![contact(2, "boris")]));
+        p.press_action(Action::Switch(1));
+        p.type_letters("half a thought");
+        p.press_action(Action::Quit);
+        let screen = sentences(&p.screen(Theme::MONO));
+        assert!(screen.contains("not sent is kept nowhere"), "{screen}");
+        assert!(!screen.contains("They stay saved"), "{screen}");
+        assert!(!p.asked.contains(&Command::Quit));
+        p.press(plain(Key::Esc));
+        assert_eq!(p.app.composer.text(), "half a thought");
+        p.press_action(Action::Quit);
+        p.press(plain(Key::Char('q')));
+        assert!(p.asked.contains(&Command::Quit));
+    }
+    let mut p = Person::open(80, 24);
+    p.press_action(Action::Quit);
+    assert!(p.asked.contains(&Command::Quit), "nothing would be lost");
 }

@@ -308,9 +308,26 @@ pub fn quit(app: &App, waiting: usize, pen: &mut Pen<'_>) {
         if app.throw_away {
             "Messages leave only while paratox runs. This is the demo: it keeps nothing, they are gone with it."
         } else {
-            "Messages leave only while paratox runs. They stay saved and are tried again after the next start."
-        },
-        Role::Text,
-    ));
+            format!("{waiting} messages wait: they are not delivered yet.")
+        };
+        lines.extend(wrapped(pen, &what, Role::Heading));
+        lines.extend(wrapped(
+            pen,
+            if app.throw_away {
+                "Messages leave only while paratox runs. This is the demo: it keeps nothing, they are gone with it."
+            } else {
+                "Messages leave only while paratox runs. They stay saved and are tried again after the next start."
+            },
+            Role::Text,
+        ));
+    }
+    let unsent = match app.unsent() {
+        0 => String::new(),
+        1 => "A text that you have not sent is kept nowhere: it is lost.".to_owned(),
+        n => format!("{n} texts that you have not sent are kept nowhere: they are lost."),
+    };
+    if !unsent.is_empty() {
+        lines.extend(wrapped(pen, &unsent, Role::Heading));
+    }
     small(pen, "Quit?", &lines, Context::Quit);
 }
