@@ -8,6 +8,8 @@ use super::event::Command;
 use super::field::{Edit, Field, next_stop};
 use super::first_run::NAME_BYTES;
 
+/// How an AccountID begins.
+const ID_PREFIX: &str = "px1";
 /// Characters of an AccountID.
 pub const ID_CHARACTERS: usize = 62;
 /// Bytes of the id field: a pasted text that is far too long is shown to be too long and cut there.
@@ -57,7 +59,7 @@ pub enum Known {
 #[derive(Clone, Debug, PartialEq)]
 pub struct AddContact {
     pub stop: Stop,
-    /// Without spaces, breaks, invisible characters and "paratox:", in lower case unless cases are mixed.
+    /// Without spaces, breaks, invisible characters and "paratox:", in lower case.
     pub id: Field,
     pub name: Field,
     pub message: Field,
@@ -65,18 +67,22 @@ pub struct AddContact {
     pub problem: Option<String>,
 }
 
-/// What is typed or pasted, without what does not matter.
+/// What is typed or pasted, without what does not matter. Of a text with a whole AccountID in it that AccountID.
 pub fn normalise(typed: &str) -> String {
     let bare: String = text::clean(typed)
         .chars()
         .filter(|c| !c.is_whitespace() && !matches!(c, '\u{200C}' | '\u{200D}'))
+        .map(|c| c.to_ascii_lowercase())
         .collect();
+    let whole = |(at, _)| bare.get(at..at + ID_CHARACTERS);
+    let mut inside = bare.match_indices(ID_PREFIX).filter_map(whole);
+    if let Some(id) = inside.find(|id| id.parse::<AccountId>().is_ok()) {
+        return id.to_owned();
+    }
     let bare = bare.trim_matches(['"', '\'', '<', '>', '`']);
-    match bare.get(..8) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("paratox:") => {
-            bare[8..].trim_start_matches('/').to_owned()
-        }
-        _ => bare.to_owned(),
+    match bare.strip_prefix("paratox:") {
+        Some(rest) => rest.trim_start_matches('/').to_owned(),
+        None => bare.to_owned(),
     }
 }
 
@@ -218,14 +224,9 @@ impl AddContact {
 /// Could more characters still make an AccountID of this?
 fn may_still_grow(text: &str) -> bool {
     const CHARACTERS: &str = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-    let lower = text.to_ascii_lowercase();
-    if lower != text && text.to_ascii_uppercase() != text {
-        return false;
-    }
-    let prefix = "px1";
-    match lower.strip_prefix(prefix) {
+    match text.strip_prefix(ID_PREFIX) {
         Some(data) => data.chars().all(|c| CHARACTERS.contains(c)),
-        None => prefix.starts_with(&lower),
+        None => ID_PREFIX.starts_with(text),
     }
 }
 
@@ -253,16 +254,31 @@ mod tests {
             normalise(" paratox:px1q\u{200B}qq \r\n q\u{feff} "),
             "px1qqqq"
         );
-        assert_eq!(normalise("\"PX1QQ\""), "PX1QQ");
+        assert_eq!(normalise("\"PX1QQ\""), "px1qq");
+        // a keyboard that begins sentences with a capital letter
+        assert_eq!(normalise("Px1qq"), "px1qq");
         assert_eq!(normalise("PARATOX://px1"), "px1");
     }
 
     #[test]
+    fn an_id_among_other_words_is_found() {
+        let key = crate::crypto::keys::AccountKey::from_bytes(&[7; 32]).expect("a key");
+        let id = key.id().to_string();
+        for text in [
+            format!("Hello, my id is {id} , see you"),
+            format!("px1 is how it begins:\n{}", groups(&id).join(" ")),
+            format!("paratox:{}!", id.to_ascii_uppercase()),
+        ] {
+            assert_eq!(normalise(&text), id, "{text}");
+        }
+    }
+
+    #[test]
     fn only_what_cannot_be_repaired_is_called_wrong_while_typing() {
-        for text in ["p", "px", "px1", "PX1Q", "px1qpzry9"] {
+        for text in ["p", "px", "px1", "px1qpzry9"] {
             assert!(may_still_grow(text), "{text}");
         }
-        for text in ["q", "px1b", "pxn1q", "Px1q", "px1q!"] {
+        for text in ["q", "px1b", "pxn1q", "px1q!"] {
             assert!(!may_still_grow(text), "{text}");
         }
     }

@@ -137,6 +137,11 @@ impl Field {
     /// Inserts what somebody typed or pasted: cleaned, and on one line. Breaks become spaces, but not in a passphrase. Returns whether
     /// all of it fitted.
     pub fn take(&mut self, typed: &str) -> bool {
+        // a joiner that comes alone was typed between two letters: whoever uses the text cleans it as a whole
+        if matches!(typed, "\u{200C}" | "\u{200D}") {
+            let joins = self.before_cursor().chars().next_back();
+            return !joins.is_some_and(|c| !c.is_ascii()) || self.insert(typed);
+        }
         let line =
             Zeroizing::new(text::clean(typed).replace('\n', if self.hidden { "" } else { " " }));
         self.insert(&line)
@@ -269,6 +274,27 @@ mod tests {
         assert_eq!(f.text(), "one ");
         f.edit(Edit::DeleteToHead);
         assert!(f.is_empty());
+    }
+
+    #[test]
+    fn a_text_is_the_same_typed_letter_by_letter_and_pasted() {
+        for text in [
+            "👨\u{200D}👩\u{200D}👧 ok",
+            "می\u{200C}خواهم",
+            "漢字 e\u{301}",
+        ] {
+            let (mut typed, mut pasted) = (Field::new(100), Field::new(100));
+            for letter in text.chars() {
+                typed.take(&letter.to_string());
+            }
+            pasted.take(text);
+            assert_eq!(typed.text(), pasted.text());
+            assert_eq!(typed.text(), text);
+        }
+        let mut field = Field::new(100);
+        field.take("a");
+        assert!(field.take("\u{200D}"), "nothing was cut");
+        assert_eq!(field.text(), "a");
     }
 
     #[test]
