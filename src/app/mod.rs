@@ -73,7 +73,10 @@ pub enum Stage {
 /// A box over the main screen, or a screen in its place.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Overlay {
-    Contacts { filter: Field, cursor: usize },
+    Contacts {
+        filter: Field,
+        cursor: usize,
+    },
     Add(AddContact),
     Requests {
         cursor: usize,
@@ -107,7 +110,9 @@ pub enum Overlay {
         deed: Deed,
     },
     Question,
-    Quit { waiting: usize },
+    Quit {
+        waiting: usize,
+    },
 }
 
 /// What a person is asked about once more, because it cannot be undone.
@@ -181,6 +186,8 @@ pub struct App {
     network_drawn: Option<Moment>,
     network_waits: bool,
     pub notices: Notices,
+    /// What keeps the messenger from its work, as long as it does. No key dismisses it.
+    pub trouble: Option<String>,
     pub zone: TimeZone,
     pub now: Now,
     /// Since when the newest message of the open conversation is in sight of a focused reader.
@@ -210,8 +217,6 @@ impl App {
             opening: None,
             adding: None,
             pending: VecDeque::new(),
-    /// What keeps the messenger from its work, as long as it does. No key dismisses it.
-    pub trouble: Option<String>,
             next_tag: 1,
             questions: VecDeque::new(),
             network: NetworkInfo::default(),
@@ -223,6 +228,7 @@ impl App {
             network_drawn: None,
             network_waits: false,
             notices: Notices::default(),
+            trouble: None,
             zone,
             now,
             seen_since: None,
@@ -253,7 +259,6 @@ impl App {
             added: now.unix,
             request_text: String::new(),
         };
-            trouble: None,
         App {
             throw_away: true,
             me: Some(Identity {
@@ -291,12 +296,12 @@ impl App {
                 Some(Overlay::Details { .. }) => vec![C::Details, C::Anywhere],
                 Some(Overlay::Network { .. }) => vec![C::Network, C::Anywhere],
                 Some(Overlay::MyId { .. }) => vec![C::MyId, C::Anywhere],
+                Some(Overlay::Compare { .. }) => vec![C::Compare, C::Anywhere],
                 Some(Overlay::Sure { .. }) => vec![C::Sure],
                 Some(Overlay::Question) => vec![C::Question],
                 Some(Overlay::Quit { .. }) => vec![C::Quit],
             },
         };
-                Some(Overlay::Compare { .. }) => vec![C::Compare, C::Anywhere],
         out.push(C::Program);
         out
     }
@@ -399,16 +404,16 @@ impl App {
         known + self.pending.len()
     }
 
-    /// How far the own node is; its word stands in the status line.
-    pub fn network_state(&self) -> Network {
-        if self.network.online {
-            Network::Online
-        } else if self.network.node.is_none() {
     /// Texts that stand in a composer, the open one and those left for later: they are kept nowhere.
     pub fn unsent(&self) -> usize {
         usize::from(!self.composer.is_empty()) + self.drafts.len()
     }
 
+    /// How far the own node is; its word stands in the status line.
+    pub fn network_state(&self) -> Network {
+        if self.network.online {
+            Network::Online
+        } else if self.network.node.is_none() {
             Network::Starting
         } else if !self.network.links.is_empty() {
             Network::Joining
@@ -444,7 +449,15 @@ impl App {
             u16::try_from(rows)
                 .unwrap_or(u16::MAX)
                 .saturating_add(extra),
+            u16::try_from(self.lasting().len()).unwrap_or(u16::MAX),
         )
+    }
+
+    /// The rows of what lasts, below the composer.
+    pub fn lasting(&self) -> Vec<String> {
+        let room = usize::from(self.width.saturating_sub(4)).max(1);
+        let trouble = self.trouble.as_ref();
+        trouble.map_or_else(Vec::new, |why| wrap::wrap(why, room))
     }
 
     /// Columns of the marks in front of a text, the gap behind them included.
@@ -480,17 +493,9 @@ impl App {
         let away = self.conversation().is_some_and(|c| !c.at_newest());
         let rows = usize::from(l.history.height);
         let height = rows.saturating_sub(usize::from(away)).max(1);
-            u16::try_from(self.lasting().len()).unwrap_or(u16::MAX),
         let of_pane = rows.max(1);
         if l.breadth == Breadth::Narrow {
             return Measure {
-    /// The rows of what lasts, below the composer.
-    pub fn lasting(&self) -> Vec<String> {
-        let room = usize::from(self.width.saturating_sub(4)).max(1);
-        let trouble = self.trouble.as_ref();
-        trouble.map_or_else(Vec::new, |why| wrap::wrap(why, room))
-    }
-
                 body: pane.saturating_sub(3).max(1),
                 marks_above: true,
                 height,

@@ -98,6 +98,7 @@ pub fn draw(add: &AddContact, pen: &mut Pen<'_>) {
         let note = match &add.problem {
             Some(problem) => problem.as_str(),
             None if !ready => "needs a valid AccountID",
+            None if narrow => "Enter asks; nothing sent before",
             None => "Enter asks this person; nothing is sent before",
         };
         let at = inner.x + u16::try_from(used + 2).unwrap_or(0);
@@ -223,7 +224,11 @@ fn verdict(add: &AddContact, pen: &Pen<'_>, columns: usize) -> Vec<(String, Role
         ),
         Check::Bad { reason, position } => {
             let mut out = lines(
-                format!("{} Not a valid AccountID: {reason}", s.wrong),
+                format!(
+                    "{} Not a valid AccountID: {}.",
+                    s.wrong,
+                    reason.trim_end_matches('.')
+                ),
                 Role::Warn,
             );
             if let Some(at) = position {

@@ -422,7 +422,7 @@ fn hints(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
     let key = |context, action, word| format!("{} {word}", key_of(context, action));
     let (left, right) = if app.selected().is_some() {
         (
-            hint_text(&[Context::Selected], columns.saturating_sub(1)),
+            hint_text(&[Context::Selected], columns.saturating_sub(2)),
             String::new(),
         )
     } else if l.breadth == Breadth::Narrow {

@@ -11,6 +11,9 @@ use crate::app::{App, Deed, add_contact, words};
 use crate::crypto::id::AccountId;
 use crate::messenger::view::ContactState;
 
+/// Groups of an AccountID in a row: what fits the narrowest box.
+const GROUPS_IN_ROW: usize = 8;
+
 pub fn contacts(app: &App, filter: &Field, cursor: usize, pen: &mut Pen<'_>) {
     let whole = pen.area();
     let found = app.filtered(filter.text());
@@ -165,11 +168,9 @@ pub fn requests(app: &App, cursor: usize, pen: &mut Pen<'_>) {
         Role::Text,
     );
     put(pen, "", Role::Text);
-    put(
-        pen,
-        &add_contact::groups(&request.id.to_string()).join(" "),
-        Role::Muted,
-    );
+    for row in add_contact::groups(&request.id.to_string()).chunks(GROUPS_IN_ROW) {
+        put(pen, &row.join(" "), Role::Muted);
+    }
     put(
         pen,
         "The name is what the stranger says. Compare the AccountID by voice or paper if you know this person.",
@@ -297,16 +298,10 @@ pub fn question(app: &App, pen: &mut Pen<'_>) {
 }
 
 pub fn quit(app: &App, waiting: usize, pen: &mut Pen<'_>) {
-    let what = if waiting == 1 {
-        "1 message waits: it is not delivered yet.".to_owned()
-    } else {
-        format!("{waiting} messages wait: they are not delivered yet.")
-    };
-    let mut lines = wrapped(pen, &what, Role::Heading);
-    lines.extend(wrapped(
-        pen,
-        if app.throw_away {
-            "Messages leave only while paratox runs. This is the demo: it keeps nothing, they are gone with it."
+    let mut lines = Vec::new();
+    if waiting > 0 {
+        let what = if waiting == 1 {
+            "1 message waits: it is not delivered yet.".to_owned()
         } else {
             format!("{waiting} messages wait: they are not delivered yet.")
         };

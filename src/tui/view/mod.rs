@@ -16,6 +16,7 @@ use ratatui::buffer::Buffer;
 use super::composer::ComposerBox;
 use super::pen::{Pen, Piece};
 use super::theme::{Role, Theme};
+use crate::app::keymap::Action;
 use crate::app::layout::{self, Area, Breadth};
 use crate::app::wrap::{width, wrap};
 use crate::app::{App, Overlay, Stage, keymap};
@@ -99,10 +100,10 @@ fn boxed(app: &App, overlay: &Overlay, pen: &mut Pen<'_>) {
         Overlay::Requests { cursor } => lists::requests(app, *cursor, pen),
         Overlay::Add(add) => add_contact::draw(add, pen),
         Overlay::Details { number, scroll } => details::draw(app, *number, *scroll, pen),
-        Overlay::MyId { copied } => my_id::draw(app, *copied, pen),
         Overlay::Compare { id, code, scroll } => {
             compare::draw(app, id, code.as_ref(), *scroll, pen)
         }
+        Overlay::MyId { copied } => my_id::draw(app, *copied, pen),
         Overlay::Help { filter, scroll } => help::draw(filter, *scroll, pen),
         Overlay::Rename { id, name } => lists::rename(app, id, name, pen),
         Overlay::Sure { id, deed } => lists::sure(app, id, *deed, pen),
@@ -173,7 +174,7 @@ fn scrolled(
     }
     let note = match lines.len().saturating_sub(scroll + rows) {
         0 => String::new(),
-        below => format!(" {below} more below"),
+        below => format!(" {}: {below} more", keymap::key_of(context, Action::Down)),
     };
     box_hints_beside(pen, inner, context, &note);
 }

@@ -65,7 +65,7 @@ pub fn draw(app: &App, scroll: usize, pen: &mut Pen<'_>) {
             0,
             bottom,
             columns,
-            &[(&format!(" {below} more below "), Role::Heading)],
+            &[(&format!(" Down: {below} more "), Role::Heading)],
         );
     }
 }
