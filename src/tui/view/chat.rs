@@ -9,7 +9,7 @@ use super::{count, hint_text, history};
 use crate::app::composer::MESSAGE_MAX;
 use crate::app::keymap::{Action, Context, key_of};
 use crate::app::layout::{Area, Breadth, MainLayout};
-use crate::app::wrap::fit;
+use crate::app::wrap::{fit, width};
 use crate::app::{App, add_contact, clock, words};
 use crate::messenger::view::{ContactState, ContactView};
 use crate::wire::size::TEXT;
@@ -297,18 +297,42 @@ fn contact_line(app: &App, area: Area, breadth: Breadth, pen: &mut Pen<'_>) {
         return;
     };
     let standing = words::standing(contact, app.network_state());
-    let right = if breadth == Breadth::Wide {
-        standing.long
+    let mut right = if breadth == Breadth::Wide {
+        standing.long.to_owned()
     } else {
-        standing.short
+        standing.short.to_owned()
     };
+    // how far the own circuits are from the two ends, where there is room to say it
+    let hops = hops(app).filter(|_| breadth == Breadth::Wide);
+    if let Some(hops) =
+        hops.filter(|hops| width(&contact.name) + width(&right) + hops.len() + 6 <= columns)
+    {
+        right = format!("{right}   {hops}");
+    }
     pen.ends(
         area.x + 1,
         area.y,
         columns,
         &[(&contact.name, Role::Heading)],
-        &[(right, Role::Muted)],
+        &[(&right, Role::Muted)],
     );
+}
+
+/// `3 hops out, 3 hops in`: the own circuits by which messages leave and come.
+fn hops(app: &App) -> Option<String> {
+    let of = |role| {
+        let circuits = app.network.circuits.iter();
+        circuits
+            .filter(|c| c.role == role && c.state == "ready")
+            .map(|c| usize::from(c.hops))
+            .max()
+    };
+    let (out, inward) = (of("outbound")?, of("inbound")?);
+    Some(format!(
+        "{} out, {} in",
+        count(out, "hop"),
+        count(inward, "hop")
+    ))
 }
 
 fn promise(app: &App, l: &MainLayout, pen: &mut Pen<'_>) {
