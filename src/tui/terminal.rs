@@ -1,27 +1,30 @@
 //! The terminal: every escape sequence the program writes outside of cells is written here, and undone here.
 //!
 //! Whatever ends the program (a quit, a panic in any thread, SIGTERM, Ctrl+Z) leaves the terminal as it was found: line mode, main screen,
-//! cursor, no bracketed paste, no focus reports, no mouse, the old title.
+//! cursor, line wrap, no bracketed paste, no focus reports, no mouse, the old title.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::backend::{Backend, CrosstermBackend};
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::crossterm::clipboard::CopyToClipboard;
-use ratatui::crossterm::cursor::{Hide, Show};
+use ratatui::crossterm::cursor::{Hide, MoveTo, Show};
 use ratatui::crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste,
     EnableFocusChange,
 };
 use ratatui::crossterm::style::{Attribute, SetAttribute, force_color_output};
 use ratatui::crossterm::terminal::{
-    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, SetTitle,
+    Clear, ClearType, DisableLineWrap, EnableLineWrap, EnterAlternateScreen, LeaveAlternateScreen,
+    SetTitle,
 };
 use ratatui::crossterm::{execute, queue, terminal};
 use ratatui::layout::Rect;
 
+use crate::app::wrap::width;
 use crate::messenger::text;
 
 /// Keeps the title of the shell, and brings it back (xterm's title stack; others ignore it).
@@ -89,6 +92,8 @@ impl<W: Write, M: LineMode> Screen<W, M> {
             EnterAlternateScreen,
             EnableBracketedPaste,
             EnableFocusChange,
+            // a letter that is wider than expected stays in its row
+            DisableLineWrap,
             Hide,
             Clear(ClearType::All)
         )?;
@@ -142,8 +147,21 @@ impl<W: Write, M: LineMode> Screen<W, M> {
             self.shown = Buffer::empty(next.area);
         }
         let changes = self.shown.diff(&next);
-        if !changes.is_empty() {
-            self.backend.draw(changes.into_iter())?;
+        let mut doubtful = BTreeSet::new();
+        for &(_, y, _) in &changes {
+            if !doubtful.contains(&y) && [&self.shown, &next].iter().any(|b| is_doubtful(b, y)) {
+                doubtful.insert(y);
+            }
+        }
+        let plain = changes
+            .into_iter()
+            .filter(|(_, y, _)| !doubtful.contains(y));
+        let plain: Vec<_> = plain.collect();
+        if !plain.is_empty() {
+            self.backend.draw(plain.into_iter())?;
+        }
+        for y in doubtful {
+            self.whole_row(&next, y)?;
         }
         if let Some(cursor) = cursor {
             self.backend.set_cursor_position(cursor)?;
@@ -151,6 +169,28 @@ impl<W: Write, M: LineMode> Screen<W, M> {
         Write::flush(&mut self.backend)?;
         self.shown = next;
         Ok(())
+    }
+
+    /// Writes a row anew, and says where to go on behind every letter whose width the terminal may see otherwise: neither does a
+    /// remnant of what stood there stay, nor is what follows shifted.
+    fn whole_row(&mut self, next: &Buffer, y: u16) -> io::Result<()> {
+        queue!(
+            self.backend,
+            SetAttribute(Attribute::Reset),
+            MoveTo(next.area.x, y),
+            Clear(ClearType::CurrentLine)
+        )?;
+        let mut run: Vec<(u16, u16, &Cell)> = Vec::new();
+        let mut x = next.area.left();
+        while x < next.area.right() {
+            let cell = &next[(x, y)];
+            run.push((x, y, cell));
+            if several(cell) {
+                self.backend.draw(std::mem::take(&mut run).into_iter())?;
+            }
+            x = x.saturating_add(u16::try_from(width(cell.symbol()).max(1)).unwrap_or(1));
+        }
+        self.backend.draw(run.into_iter())
     }
 
     /// To the terminal's clipboard (OSC 52).
@@ -172,6 +212,16 @@ impl<W: Write, M: LineMode> Screen<W, M> {
     }
 }
 
+/// One letter of several code points (flags, families, Indic syllables): terminals disagree about how many columns it takes.
+fn several(cell: &Cell) -> bool {
+    cell.symbol().chars().nth(1).is_some()
+}
+
+fn is_doubtful(buffer: &Buffer, y: u16) -> bool {
+    let area = buffer.area;
+    (area.left()..area.right()).any(|x| several(&buffer[(x, y)]))
+}
+
 impl<W: Write, M: LineMode> Drop for Screen<W, M> {
     fn drop(&mut self) {
         let _ = self.leave();
@@ -186,6 +236,7 @@ fn write_leave(out: &mut impl Write) -> io::Result<()> {
         DisableMouseCapture,
         DisableFocusChange,
         DisableBracketedPaste,
+        EnableLineWrap,
         LeaveAlternateScreen,
         Show
     )
@@ -246,10 +297,11 @@ mod tests {
     }
 
     /// Each mode that entering switches on, and the sequence that switches it off.
-    const UNDONE: [(&str, &str); 4] = [
+    const UNDONE: [(&str, &str); 5] = [
         ("\x1b[?1049h", "\x1b[?1049l"),
         ("\x1b[?2004h", "\x1b[?2004l"),
         ("\x1b[?1004h", "\x1b[?1004l"),
+        ("\x1b[?7l", "\x1b[?7h"),
         ("\x1b[?25l", "\x1b[?25h"),
     ];
 

@@ -154,6 +154,59 @@ fn the_bytes_written_hold_only_our_own_sequences() {
     }
 }
 
+fn trimmed(terminal: &vt100::Parser) -> Vec<String> {
+    let rows = terminal.screen().rows(0, 80);
+    rows.map(|row| row.trim_end().to_owned()).collect()
+}
+
+/// The parser counts the columns of letters of several code points one by one, which we and other terminals do not.
+#[test]
+fn letters_that_a_terminal_sees_wider_leave_nothing_behind_and_shift_nothing() {
+    let mut p = Person::chatting(80, 24);
+    for (n, text) in ["👨\u{200D}👩\u{200D}👧 🇩🇪 home", "नमस्ते 🇯🇵 and 👍🏽"]
+        .iter()
+        .enumerate()
+    {
+        p.event(Event::Chat(ChatEvent::Message(message(
+            200 + n as u64,
+            false,
+            0,
+            Secrecy::ForwardSecret,
+            Delivery::Delivered,
+            text,
+        ))));
+    }
+    let tape = Tape::default();
+    let mut screen = Screen::new(tape.clone(), NoMode);
+    let mut terminal = vt100::Parser::new(size(24), size(80), 0);
+    let anew = |p: &mut Person| {
+        let fresh = Tape::default();
+        let mut screen = Screen::new(fresh.clone(), NoMode);
+        screen
+            .show(p.picture(Theme::COLOUR), None)
+            .expect("a tape takes everything");
+        let mut terminal = vt100::Parser::new(size(24), size(80), 0);
+        terminal.process(&fresh.0.borrow());
+        trimmed(&terminal)
+    };
+    let keys = [2, 2, 5, 5, 6, 6, 1, 1, 4, 4];
+    for step in 0..=keys.len() {
+        if let Some(key) = step.checked_sub(1).map(|at| keys[at]) {
+            p.press(plain(Key::F(key)));
+        }
+        screen
+            .show(p.picture(Theme::COLOUR), None)
+            .expect("a tape takes everything");
+        terminal.process(&tape.0.take());
+        let stands = trimmed(&terminal);
+        assert_eq!(stands, anew(&mut p), "after {step} keys");
+        if step == keys.len() {
+            let text = stands.concat();
+            assert!(text.contains("home") && text.contains("and"), "{text}");
+        }
+    }
+}
+
 /// Titles, the clipboard and the bell do not pass through cells.
 #[test]
 fn what_leaves_beside_the_cells_is_clean_too() {
@@ -236,7 +289,7 @@ fn ours(sequence: &str) -> bool {
     else {
         return false;
     };
-    matches!(end, 'H' | 'm' | 'J') && numbers.chars().all(|c| c.is_ascii_digit() || c == ';')
+    matches!(end, 'H' | 'm' | 'J' | 'K') && numbers.chars().all(|c| c.is_ascii_digit() || c == ';')
 }
 
 fn size(n: u16) -> std::num::NonZero<u16> {
