@@ -140,7 +140,7 @@ impl Field {
         // a joiner that comes alone was typed between two letters: whoever uses the text cleans it as a whole
         if matches!(typed, "\u{200C}" | "\u{200D}") {
             let joins = self.before_cursor().chars().next_back();
-            return !joins.is_some_and(|c| !c.is_ascii()) || self.insert(typed);
+            return joins.is_none_or(|c| c.is_ascii()) || self.insert(typed);
         }
         let line =
             Zeroizing::new(text::clean(typed).replace('\n', if self.hidden { "" } else { " " }));
