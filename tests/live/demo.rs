@@ -2,8 +2,6 @@
 //!
 //! The screen is read from what the program drew (a terminal emulator keeps it), never from what it meant to draw.
 
-#![cfg(unix)]
-
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -1,10 +1,8 @@
 //! Alice and Bob, in processes of their own, over real sockets, through relays in processes of their own.
 
-mod program;
-
 use std::time::Duration;
 
-use program::{Person, Place, World, files};
+use crate::program::{Person, Place, World, files};
 use serde_json::{Value, json};
 
 /// Relays besides the nodes of the two: enough for circuits of several hops.

@@ -2,14 +2,9 @@
 //!
 //! Over real sockets chance decides with; that a person's writing moves no datagram at all is shown in virtual time (`twin_worlds`).
 
-mod loopback;
-
-#[cfg(target_os = "linux")]
-mod tap;
-
 use std::time::{Duration, Instant};
 
-use loopback::{Network, Someone, meet, pass, wait};
+use crate::loopback::{Network, Someone, meet, pass, wait};
 use paratox::node::person::NetworkInfo;
 
 const RELAYS: usize = 24;
@@ -140,7 +135,7 @@ fn stretch(network: &Network, a: &mut Someone, b: &mut Someone) -> Stretch {
 #[test]
 fn every_socket_sends_512_bytes_and_nothing_else_and_no_faster_while_its_person_writes() {
     #[cfg(target_os = "linux")]
-    let tap = tap::Tap::open();
+    let tap = crate::tap::Tap::open();
     let network = Network::start(RELAYS);
     let start = Instant::now();
     let [mut alice, mut bob] = network.acquainted(["Alice", "Bob"]);

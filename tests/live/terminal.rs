@@ -82,7 +82,12 @@ impl Program {
 
     fn start_with(fate: &str, variables: &[(&str, &str)]) -> Program {
         let mut command = CommandBuilder::new(std::env::current_exe().expect("this test"));
-        command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
+        command.args([
+            "--exact",
+            "terminal::child",
+            "--nocapture",
+            "--test-threads=1",
+        ]);
         command.env(FATE, fate);
         command.env_remove("NO_COLOR");
         for (name, value) in variables {

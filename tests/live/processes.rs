@@ -1,10 +1,8 @@
 //! What the program promises to the system around it: exit codes, files, pipes, signals.
 
-mod program;
-
 use std::path::Path;
 
-use program::{Person, Place, Relay, files, run};
+use crate::program::{self, Person, Place, Relay, files, run};
 use serde_json::{Value, json};
 
 /// Runs a command on this place to its end.

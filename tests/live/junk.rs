@@ -1,14 +1,12 @@
 //! A hundred thousand datagrams of junk at a real node on a real socket: it answers none of them, and goes on chatting meanwhile.
 
-mod loopback;
-
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use loopback::{Network, meet, wait};
+use crate::loopback::{self, Network, meet, wait};
 use paratox::cli::demo;
 use paratox::crypto::id::NodeId;
 use paratox::crypto::keys::NodeKey;
