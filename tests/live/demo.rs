@@ -266,14 +266,20 @@ fn a_person_who_tries_the_demo_talks_to_echo_and_gets_the_terminal_back() {
 #[test]
 fn a_signal_ends_the_demo_cleanly() {
     let mut terminal = Terminal::run(&format!(
-        r#"sh -c 'echo $$ > /dev/tty; read seen; exec "$PARATOX" demo'; {SAY}"#
+        r#"sh -c 'echo "process $$ begins" > /dev/tty; read seen; exec "$PARATOX" demo'; {SAY}"#
     ));
-    let shown = terminal.wait("its process id", |row| row.trim().parse::<u32>().is_ok());
+    // Between two words: the first figures of a number are the number of another process.
+    let number = |row: &str| -> Option<u32> {
+        let number = row.trim().strip_prefix("process ")?;
+        number.strip_suffix(" begins")?.parse().ok()
+    };
+    let shown = terminal.wait("its process id", |row| number(row).is_some());
+    let process = number(&shown).expect("seen above").to_string();
     terminal.press("\r");
     // The screen stands at once, and the network behind it is still starting.
     terminal.see("To Echo");
     let kill = std::process::Command::new("kill")
-        .args(["-TERM", shown.trim()])
+        .args(["-TERM", &process])
         .status();
     assert!(kill.expect("kill exists").success());
     assert_eq!(terminal.end(), 0);
