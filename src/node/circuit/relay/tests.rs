@@ -105,29 +105,19 @@ fn circuits_go_down_with_their_link_and_leave_nothing() {
     assert_eq!(base.timers.next(), Moment::NEVER);
 }
 
-/// A circuit to this relay with this purpose, from a link's other end.
-fn begun(
-    base: &mut Base,
-    relays: &mut Relays,
-    random: &mut Stream,
-    rates: Rates,
-    channel: Channel,
-) -> HopKeys {
-    let asked = hop::Asked::new(base.id, rates, random);
-    let block = hop::fill(asked.head(), random);
-    relays.create(base, Now::default(), (AssocId(1), 1), &block);
-    let created = next_block(base).expect("a CREATED");
+/// A relay at which a circuit with this purpose ends, and that circuit's keys.
+fn begun(rates: Rates, channel: Channel) -> (Base, Relays, Stream, HopKeys) {
+    let (mut base, mut relays, mut random) = relay();
+    let asked = hop::Asked::new(base.id, rates, &mut random);
+    let block = hop::fill(asked.head(), &mut random);
+    relays.create(&mut base, Now::default(), (AssocId(1), 1), &block);
+    let created = next_block(&mut base).expect("a CREATED");
     let mut keys = asked.finish(&hop::head(&created)).expect("its keys");
-    say(
-        base,
-        relays,
-        &mut keys,
-        0.0,
-        &BuildForward::Begin { channel }.encode(),
-    );
-    let answer = hear(base, &mut keys).expect("a Begun");
+    let begin = BuildForward::Begin { channel }.encode();
+    say(&mut base, &mut relays, &mut keys, 0.0, &begin);
+    let answer = hear(&mut base, &mut keys).expect("a Begun");
     assert_eq!(BuildBack::decode(&answer), Ok(BuildBack::Begun { channel }));
-    keys
+    (base, relays, random, keys)
 }
 
 fn next_block(base: &mut Base) -> Option<[u8; BLOCK]> {
@@ -166,15 +156,7 @@ fn hear(base: &mut Base, keys: &mut HopKeys) -> Option<[u8; END]> {
 
 #[test]
 fn a_circuit_carries_no_more_than_it_named_whatever_its_origin_sends() {
-    let (mut base, mut relays, mut random) = relay();
-    let rates = Rates::new(0.1, 0.1);
-    let mut keys = begun(
-        &mut base,
-        &mut relays,
-        &mut random,
-        rates,
-        Channel::Outbound,
-    );
+    let (mut base, mut relays, _, mut keys) = begun(Rates::new(0.1, 0.1), Channel::Outbound);
     let dummy = OutboundForward::Dummy.encode();
     // A tenth of a cell a second was asked for; ten a second come, for ten minutes.
     for n in 1..=6000 {
@@ -190,9 +172,7 @@ fn a_circuit_carries_no_more_than_it_named_whatever_its_origin_sends() {
     let most = BURST + BURST_SECONDS * 0.1 + 600.0 * SLACK * 0.1;
     assert!((taken as f64) <= most && taken > 60, "{taken} of {most}");
     // One that keeps to its rates loses nothing, from its first ten seconds at six times them on.
-    let (mut base, mut relays, mut random) = relay();
-    let rates = Rates::new(1.0, 0.1);
-    let mut keys = begun(&mut base, &mut relays, &mut random, rates, Channel::Utility);
+    let (mut base, mut relays, _, mut keys) = begun(Rates::new(1.0, 0.1), Channel::Utility);
     let mut pace = Pace::new(
         Stream::from_seed([9; 32]),
         1.0,
@@ -233,15 +213,8 @@ fn dials(base: &mut Base) -> usize {
 
 #[test]
 fn an_end_calls_an_address_that_never_answered_once_a_minute_whoever_names_it() {
-    let (mut base, mut relays, mut random) = relay();
-    let rates = Rates::new(1.0, 0.5);
-    let mut keys = begun(
-        &mut base,
-        &mut relays,
-        &mut random,
-        rates,
-        Channel::Outbound,
-    );
+    let (mut base, mut relays, mut random, mut keys) =
+        begun(Rates::new(1.0, 0.5), Channel::Outbound);
     let victim = SocketAddr::from(([127, 0, 0, 9], 53));
     let mut order = |base: &mut Base, relays: &mut Relays, seconds: f64, addr| {
         for slot in 0..SPUR_SLOTS {
