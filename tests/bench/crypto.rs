@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench crypto`; the ratios at its end are what counts, absolute times are the machine's. `-- ratio` prints them alone.
 
+mod keys;
 mod ratio;
 
 use std::hint::black_box;
@@ -13,9 +14,7 @@ use paratox::crypto::aead::Key;
 use paratox::crypto::curve::Point;
 use paratox::crypto::hctr2::Hctr2;
 use paratox::crypto::keys::{Ephemeral, NodeKey, Static};
-use paratox::crypto::mqv::{
-    Agreed, Side, Transcript, anonymous_from, anonymous_to, es_to, known_answer,
-};
+use paratox::crypto::mqv::{Agreed, Side, Transcript, anonymous_to, known_answer};
 use paratox::crypto::onion::{BLOCK, HopKeys};
 use paratox::crypto::packet::{CELL, INNER, PacketOpener, PacketSealer};
 use paratox::crypto::random::Stream;
@@ -139,11 +138,6 @@ fn ciphers(c: &mut Criterion) {
     group.finish();
 }
 
-fn link_secret(random: &mut Stream) -> Agreed {
-    let (key, x) = (NodeKey::generate(random), Ephemeral::generate(random));
-    es_to(&x, key.public_point(), Transcript::new("bench")).unwrap()
-}
-
 /// Cells of one measurement. They are sealed beforehand, since each opens only once.
 const BATCH: usize = 1024;
 
@@ -160,16 +154,12 @@ type Batch = (Vec<[u8; CELL]>, PacketOpener, PacketSealer);
 
 impl Relay {
     fn new(random: &mut Stream) -> Relay {
-        let node = NodeKey::generate(random);
-        let (throwaway, fresh) = (Ephemeral::generate(random), Ephemeral::generate(random));
-        let (t, answer) = (|| Transcript::new("bench"), *fresh.public());
-        let near = anonymous_to(&throwaway, node.public_point(), &answer, t()).unwrap();
-        let far = anonymous_from(&node, fresh, throwaway.public(), t()).unwrap();
+        let (origin, hop) = keys::hop(random);
         Relay {
-            incoming: link_secret(random),
-            outgoing: link_secret(random),
-            origin: HopKeys::initiator(near),
-            hop: HopKeys::relay(far),
+            origin,
+            hop,
+            incoming: keys::link(random),
+            outgoing: keys::link(random),
         }
     }
 

@@ -4,6 +4,7 @@
 //! the machine's. `-- ratio` prints the ratio alone. Only the relay's own thread is timed: cells wait in its socket before the clock
 //! starts. On loopback its send also does the receiver's work in the kernel, in both lines alike.
 
+mod keys;
 mod ratio;
 
 use std::hint::black_box;
@@ -11,8 +12,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group};
-use paratox::crypto::keys::{Ephemeral, NodeKey, Static};
-use paratox::crypto::mqv::{Agreed, Side, Transcript, anonymous_from, es_to};
+use paratox::crypto::mqv::Side;
 use paratox::crypto::onion::{BLOCK, HopKeys};
 use paratox::crypto::packet::{CELL, INNER, PacketOpener, PacketSealer};
 use paratox::crypto::random::Stream;
@@ -29,11 +29,6 @@ fn bind() -> (UdpSocket, SocketAddr) {
         .expect("a duration");
     let addr = socket.local_addr().expect("bound");
     (socket, addr)
-}
-
-fn agreed(random: &mut Stream) -> Agreed {
-    let (key, x) = (NodeKey::generate(random), Ephemeral::generate(random));
-    es_to(&x, key.public_point(), Transcript::new("bench")).expect("an honest key")
 }
 
 /// Three sockets: cells come from the first, the second is the relay's, what goes on arrives at the third.
@@ -102,14 +97,10 @@ struct Relay {
 impl Relay {
     fn new() -> Relay {
         let mut random = Stream::from_seed([4; 32]);
-        let node = NodeKey::generate(&mut random);
-        let throwaway = Ephemeral::generate(&mut random);
-        let fresh = Ephemeral::generate(&mut random);
-        let t = Transcript::new("bench");
-        let far = anonymous_from(&node, fresh, throwaway.public(), t).expect("an honest key");
-        let (incoming, outgoing) = (agreed(&mut random), agreed(&mut random));
+        let (_, hop) = keys::hop(&mut random);
+        let (incoming, outgoing) = (keys::link(&mut random), keys::link(&mut random));
         Relay {
-            hop: HopKeys::relay(far),
+            hop,
             before: PacketSealer::new(&incoming, Side::Initiator),
             opener: PacketOpener::new(&incoming, Side::Initiator),
             sealer: PacketSealer::new(&outgoing, Side::Initiator),

@@ -6,11 +6,10 @@
 #[path = "../screens/scene.rs"]
 #[allow(dead_code)]
 mod scene;
+#[path = "../screens/tape.rs"]
+mod tape;
 
-use std::cell::RefCell;
 use std::hint::black_box;
-use std::io::{self, Write};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group};
@@ -18,13 +17,14 @@ use paratox::app::Event;
 use paratox::app::keymap::{Chord, Key, alt, plain};
 use paratox::crypto::secrecy::Secrecy;
 use paratox::messenger::view::{ChatEvent, Delivery, MessageView};
-use paratox::tui::terminal::{LineMode, Screen};
+use paratox::tui::terminal::Screen;
 use paratox::tui::theme::Theme;
 use paratox::tui::view;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use scene::{Person, boris, message};
+use tape::{NoMode, Tape};
 
 const MANY: u64 = 10_000;
 const FEW: u64 = 100;
@@ -33,28 +33,6 @@ const KEYS: usize = 2000;
 const GOAL: Duration = Duration::from_millis(16);
 /// The larger of the sizes that screens are drawn for.
 const SIZE: (u16, u16) = (120, 36);
-
-struct NoMode;
-
-impl LineMode for NoMode {
-    fn raw(&mut self, _on: bool) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What the terminal would get.
-#[derive(Clone, Default)]
-struct Tape(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Tape {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// A person before a screen.
 struct Seat {

@@ -1,38 +1,14 @@
 //! Text of strangers through the real screens onto a real terminal's parser: the bytes written are ours alone.
 
-use std::cell::RefCell;
-use std::io::{self, Write};
-use std::rc::Rc;
-
 use paratox::app::keymap::{Action, Key, alt, ctrl, plain};
 use paratox::app::{Command, Event};
 use paratox::crypto::secrecy::Secrecy;
 use paratox::messenger::view::{ChatEvent, ContactState, Delivery};
-use paratox::tui::terminal::{LineMode, Screen};
+use paratox::tui::terminal::Screen;
 use paratox::tui::theme::Theme;
 
 use crate::scene::{Person, account, boris, contact, message, rows};
-
-#[derive(Clone, Default)]
-struct Tape(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Tape {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-struct NoMode;
-
-impl LineMode for NoMode {
-    fn raw(&mut self, _on: bool) -> io::Result<()> {
-        Ok(())
-    }
-}
+use crate::tape::{NoMode, Tape};
 
 /// Every screen that shows something of other people, one after the other.
 const VISITS: [fn(&mut Person); 10] = [

@@ -14,3 +14,4 @@ mod shot;
 mod sizes;
 mod start;
 mod status;
+mod tape;
