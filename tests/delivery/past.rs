@@ -78,16 +78,7 @@ fn a_lost_session_is_replaced_and_what_waited_arrives() {
         world.befriend(0, 1);
         world.send(0, 1, "one");
         assert!(world.run_until(120.0, |w| w.all_delivered(0, 1)));
-        let mut store = world.kill(person);
-        let mut batch = Batch::new();
-        for row in store.load().expect("readable").sessions {
-            batch.push(Change::RemoveSession {
-                contact: row.contact,
-                slot: row.slot,
-            });
-        }
-        store.commit(batch).expect("room");
-        world.start(person, store);
+        world.lose_sessions(person);
         world.send(0, 1, "two");
         world.send(1, 0, "three");
         assert!(
@@ -163,16 +154,7 @@ fn a_request_whose_receipt_and_session_were_lost_is_acknowledged_in_the_next_ses
     world.run(3.0);
     world.add(0, 1, "hello?");
     assert!(world.run_until(120.0, |w| w.state(1, 0) == Some(ContactState::Asking)));
-    let mut store = world.kill(0);
-    let mut batch = Batch::new();
-    for row in store.load().expect("readable").sessions {
-        batch.push(Change::RemoveSession {
-            contact: row.contact,
-            slot: row.slot,
-        });
-    }
-    store.commit(batch).expect("room");
-    world.start(0, store);
+    world.lose_sessions(0);
     assert_ne!(world.history(0, 1)[0].delivery, Delivery::Delivered);
     assert!(world.run_until(600.0, |w| w.all_delivered(0, 1)));
     assert_eq!(world.said(1, 0, false), ["hello?"]);
