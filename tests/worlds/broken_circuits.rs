@@ -6,43 +6,20 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use paratox::sim::world::{World, WorldConfig};
-use paratox::wire::class::Class;
+use paratox::sim::world::World;
 use paratox::wire::peer::Peer;
 
-/// They come last, to a network that is there already: whoever starts with its first nodes knows few of them and builds short circuits.
-const NODES: usize = 12;
-const ALICE: usize = 10;
-const BOB: usize = 11;
-const STAGGER: Duration = Duration::from_secs(2);
+use crate::chatting::{ALICE, BOB, LOOK, chatting};
+
 /// The circuits that carry what Alice writes.
 const CARRIERS: [&str; 3] = ["outbound", "inbound", "standby"];
 /// Their hops, from 9 nodes on.
 const HOPS: usize = 3;
 /// A circuit whose end is not heard for less than this is not given up (PROTOCOL.md, section 7).
 const NOTICED: Duration = Duration::from_secs(14);
-const LOOK: Duration = Duration::from_secs(1);
 /// Both guards are given up after ten minutes, and a contact that comes back is looked for once a minute.
 const LIMIT: Duration = Duration::from_secs(1800);
 const LATE: Duration = Duration::from_secs(20);
-
-/// Two contacts who have just heard each other, their circuits past their beginnings.
-fn chatting(seed: u64) -> World {
-    let mut world = World::new(WorldConfig {
-        class: Class::Fast,
-        stagger: STAGGER,
-        ..WorldConfig::new(seed, NODES)
-    });
-    world.add_acquainted(&[(ALICE, "Alice"), (BOB, "Bob")]);
-    world.run_for(Duration::from_secs(60));
-    world.say(ALICE, BOB, "before");
-    world.say(BOB, ALICE, "before");
-    let both = world.run_until(Duration::from_secs(60), LOOK, |world| {
-        world.delivered(ALICE).len() == 1 && world.delivered(BOB).len() == 1
-    });
-    assert!(both, "seed {seed}: the first messages never arrived");
-    world
-}
 
 /// The way of each circuit that carries what a person writes, without those that are missing now.
 fn carriers(world: &World, person: usize) -> Vec<Vec<usize>> {

@@ -7,14 +7,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use paratox::crypto::random::Stream;
-use paratox::sim::world::{World, WorldConfig};
-use paratox::wire::class::Class;
+use paratox::sim::world::World;
 
-const NODES: usize = 12;
-const ALICE: usize = 10;
-const BOB: usize = 11;
-const STAGGER: Duration = Duration::from_secs(2);
-const LOOK: Duration = Duration::from_millis(500);
+use crate::chatting::{ALICE, BOB, LOOK, chatting};
+
 /// Half within this, and nineteen of twenty.
 const HALF: Duration = Duration::from_secs(60);
 const NEARLY_ALL: Duration = Duration::from_secs(120);
@@ -25,24 +21,6 @@ const CALM: Duration = Duration::from_secs(90);
 
 fn seconds(mean: f64, random: &mut Stream) -> Duration {
     Duration::from_secs_f64(random.exponential(mean))
-}
-
-/// Two contacts who have just heard each other.
-fn chatting(seed: u64) -> World {
-    let mut world = World::new(WorldConfig {
-        class: Class::Fast,
-        stagger: STAGGER,
-        ..WorldConfig::new(seed, NODES)
-    });
-    world.add_acquainted(&[(ALICE, "Alice"), (BOB, "Bob")]);
-    world.run_for(Duration::from_secs(60));
-    world.say(ALICE, BOB, "before");
-    world.say(BOB, ALICE, "before");
-    let both = world.run_until(Duration::from_secs(60), LOOK, |world| {
-        world.delivered(ALICE).len() == 1 && world.delivered(BOB).len() == 1
-    });
-    assert!(both, "seed {seed}: the first messages never arrived");
-    world
 }
 
 /// Waits until Alice knows that this message of hers is delivered; how long that took.
