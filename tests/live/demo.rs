@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::room;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// How long anything may take on a computer that is busy with other things. A bound against hanging, not a promise.
@@ -170,6 +171,7 @@ const SAY: &str = r#"code=$?; case $(stty -a) in *-icanon*|*" -echo "*) echo "li
 
 #[test]
 fn a_person_who_tries_the_demo_talks_to_echo_and_gets_the_terminal_back() {
+    let _room = room::shared();
     // A shell with job control, as a person has it.
     let mut terminal = Terminal::run(r#"PS1='ready> ' exec sh -i"#);
     terminal.see("ready>");
@@ -265,6 +267,7 @@ fn a_person_who_tries_the_demo_talks_to_echo_and_gets_the_terminal_back() {
 
 #[test]
 fn a_signal_ends_the_demo_cleanly() {
+    let _room = room::shared();
     let mut terminal = Terminal::run(&format!(
         r#"sh -c 'echo "process $$ begins" > /dev/tty; read seen; exec "$PARATOX" demo'; {SAY}"#
     ));

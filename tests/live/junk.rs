@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::loopback::{self, Network, meet, wait};
+use crate::room;
 use paratox::cli::demo;
 use paratox::crypto::id::NodeId;
 use paratox::crypto::keys::NodeKey;
@@ -192,6 +193,7 @@ fn junk(random: &mut Stream, inits: &[Cell], recorded: &[Cell]) -> Vec<u8> {
 
 #[test]
 fn a_node_answers_none_of_a_hundred_thousand_junk_datagrams_and_its_person_chats_on() {
+    let _room = room::shared();
     let network = Network::start(RELAYS);
     let random = Stream::from_seed([42; 32]);
     let (socket, addr) = demo::loopback().expect("loopback");

@@ -1,5 +1,7 @@
-//! Promises that only real time can show: real sockets, processes and terminals. Most of such a test is waiting, so they wait side by side
-//! (`.cargo/config.toml` says how many).
+//! Promises that only real time can show: real sockets, processes and terminals.
+//!
+//! Most of such a test is waiting. In binaries of their own they would wait one after the other; here they wait side by side, as many as the
+//! computer has cores. `room` keeps away from each other what must not meet.
 
 #[cfg(unix)]
 mod demo;
@@ -9,6 +11,7 @@ mod loopback;
 mod processes;
 #[path = "../program/mod.rs"]
 mod program;
+mod room;
 #[cfg(target_os = "linux")]
 #[path = "../tap/mod.rs"]
 mod tap;

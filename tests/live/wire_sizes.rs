@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use crate::loopback::{Network, Someone, meet, pass, wait};
+use crate::room;
 use paratox::node::person::NetworkInfo;
 
 const RELAYS: usize = 24;
@@ -134,6 +135,7 @@ fn stretch(network: &Network, a: &mut Someone, b: &mut Someone) -> Stretch {
 
 #[test]
 fn every_socket_sends_512_bytes_and_nothing_else_and_no_faster_while_its_person_writes() {
+    let _room = room::alone();
     #[cfg(target_os = "linux")]
     let tap = crate::tap::Tap::open();
     let network = Network::start(RELAYS);
