@@ -56,6 +56,7 @@ const ROLES: [&str; 4] = ["outbound", "inbound", "utility", "standby"];
 fn start(seed: u64) -> Start {
     let mut world = World::new(WorldConfig {
         class: Class::Fast,
+        lan: true,
         wires: WireConfig {
             // Loopback has none; this is what the threads of a node need until they wake.
             delay: Duration::from_millis(2),

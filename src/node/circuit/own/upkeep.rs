@@ -129,14 +129,15 @@ impl Own {
             Duty::Outbound | Duty::Inbound | Duty::Utility => self.pins.guard(base),
         };
         let Some(guard) = guard else { return };
-        // Where later hops are slower than we are, every third try is at the rates that all of them have room for.
-        let slow = failures % 3 == 2
+        let since = *self.building_since.get_or_insert(now.at);
+        let patient = now.at >= since.after_seconds(SHORT_SECONDS);
+        // Where later hops are slower than we are, every third try is at the rates that all of them have room for; what fails in the first seconds
+        // fails for other reasons.
+        let slow = patient && failures % 3 == 2
             || base
                 .links
                 .get(&guard.0)
                 .is_some_and(|link| link.rate < base.class.link_rate());
-        let since = *self.building_since.get_or_insert(now.at);
-        let patient = now.at >= since.after_seconds(SHORT_SECONDS);
         let may_be_short = base.nodes < TINY && failures >= SHORT_AFTER && patient;
         let factor = if slow {
             Class::Normal.circuit_factor()
