@@ -89,6 +89,8 @@ struct Inhabitant {
     wake: Moment,
     /// Cells of this node vanish at the sender (a fault that a test plays).
     mute: bool,
+    /// Nothing comes to this node or from it (another).
+    cut: bool,
     /// Kept for a replay, if one was asked for.
     inputs: Option<Inputs>,
     /// The program stands still until then, and so many datagrams wait for it.
@@ -180,6 +182,7 @@ impl World {
                 person: None,
                 wake: Moment::NEVER,
                 mute: false,
+                cut: false,
                 inputs: None,
                 stands_until: Moment(0),
                 held: 0,
@@ -491,6 +494,10 @@ impl World {
             self.lost += 1;
             return;
         };
+        if self.inhabitants[source as usize].cut || self.inhabitants[target as usize].cut {
+            self.lost += 1;
+            return;
+        }
         self.eve.see(
             Sighting {
                 at: at.0,

@@ -118,3 +118,49 @@ fn a_silent_second_hop_stops_deliveries_until_the_circuits_are_rebuilt() {
 fn a_silent_last_hop_stops_deliveries_until_the_circuits_are_rebuilt() {
     a_hop_goes_silent(2);
 }
+
+/// The first hops of the circuits that carry what a person writes.
+fn guards(world: &World, person: usize) -> BTreeSet<usize> {
+    carriers(world, person).iter().map(|way| way[0]).collect()
+}
+
+/// A suspended machine, a wireless network that was away: all links fall silent at once, and the pinned guards must not be lost by it.
+#[test]
+fn an_outage_of_a_persons_network_costs_no_guard_and_what_she_wrote_meanwhile_arrives() {
+    let mut world = chatting(21);
+    let before = guards(&world, ALICE);
+    world.set_cut(ALICE, true);
+    world.run_for(Duration::from_secs(150));
+    let message = world.say(ALICE, BOB, "written without a network");
+    world.run_for(Duration::from_secs(5));
+    let cut_off = world.node(ALICE).expect("it runs").info(world.now());
+    assert!(!cut_off.online, "nothing was cut");
+    assert_eq!(told(&mut world, "written without a network"), 0);
+    world.set_cut(ALICE, false);
+    let back = world.now().at;
+    let online = |world: &World| {
+        let now = world.now();
+        let node = world.node(ALICE).expect("it runs");
+        node.info(now).online && !guards(world, ALICE).is_empty()
+    };
+    let reached = world.run_until(LIMIT, LOOK, |world| online(world));
+    let online_after = world.now().at.since(back);
+    let first = guards(&world, ALICE);
+    let arrived = world.run_until(LIMIT, LOOK, |world| {
+        let delivered = world.delivered(ALICE);
+        delivered.iter().any(|(number, _)| *number == message)
+    });
+    let arrived_after = world.now().at.since(back);
+    // Long enough for every late copy.
+    world.run_for(LATE);
+    let after = guards(&world, ALICE);
+    println!(
+        "guards {before:?}, then {first:?} and {after:?}; online {online_after:?} and delivered {arrived_after:?} after the network came back"
+    );
+    assert!(reached && arrived);
+    assert_eq!(told(&mut world, "written without a network"), 1);
+    assert!(
+        first.is_subset(&before) && after.is_subset(&before),
+        "another guard stands in: {first:?} and {after:?}, not of {before:?}"
+    );
+}

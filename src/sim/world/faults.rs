@@ -12,6 +12,11 @@ impl World {
         self.inhabitants[index].mute = mute;
     }
 
+    /// From now on the node has no network, or has it again.
+    pub fn set_cut(&mut self, index: usize, cut: bool) {
+        self.inhabitants[index].cut = cut;
+    }
+
     pub fn set_loss(&mut self, loss: f64) {
         self.wires.set_loss(loss);
     }
