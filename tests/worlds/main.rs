@@ -6,6 +6,7 @@
 mod broken_circuits;
 mod chatting;
 mod circuits;
+mod hostile_peer;
 mod quick_start;
 mod recovery;
 mod simulated_delivery;
