@@ -36,6 +36,8 @@ mod end;
 mod forward;
 mod guards;
 mod hop;
+#[cfg(test)]
+mod hostile_tests;
 mod inbound;
 mod intro;
 mod operation;
