@@ -1,23 +1,46 @@
 //! A small network in virtual time, put together from links, ring and circuits, so that a test can reach between them.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use paratox::crypto::blind::BlindedSigner;
 use paratox::crypto::id::NodeId;
 use paratox::crypto::keys::{CookieKey, NodeKey};
-use paratox::crypto::random::{Stream, Streams};
+use paratox::crypto::random::Streams;
 use paratox::node::circuit::{CircuitConfig, CircuitOutput, CircuitStreams, Circuits, Guard, View};
 use paratox::node::dht::{Dht, DhtConfig, DhtOutput, Timing};
 use paratox::node::link::{AssocId, BodyKind, LinkConfig, LinkInfo, LinkOutput, Links, Purpose};
 use paratox::node::person::{ContactTag, IntroPoint, PersonEvent, ReplyHandle, SpurTarget};
 use paratox::wire::class::Class;
-use paratox::wire::descriptor;
 use paratox::wire::peer::Peer;
-use paratox::wire::size::{BODY, PARCEL, VALUE};
+use paratox::wire::size::{BODY, PARCEL};
 use paratox::wire::time::{Moment, Now, UnixMs};
+
+thread_local! {
+    /// Which node is at work on this thread, for a test that wants to know whose memory is whose.
+    pub static AT_WORK: Cell<usize> = const { Cell::new(NOBODY) };
+}
+
+/// The world itself.
+pub const NOBODY: usize = usize::MAX;
+/// What is on the stack below is the last node's, and unused bytes of what the next one stores would be copies of it.
+const STACK: usize = 128 * 1024;
+
+/// From here on this node works, with a stack on which nobody else has left anything.
+fn at_work(node: usize) {
+    clean_stack();
+    AT_WORK.set(node);
+}
+
+#[inline(never)]
+fn clean_stack() {
+    std::hint::black_box(&mut [0u8; STACK]);
+}
+
+/// Blocks of one circuit that a node which drops lets through: enough to build it.
+const LET_THROUGH: u32 = 40;
 
 pub const ONE_WAY: Duration = Duration::from_millis(20);
 pub const RING_SECONDS: f64 = 10.0;
@@ -36,6 +59,10 @@ pub struct Node {
     pub keep: bool,
     /// Gives each circuit body to its circuits twice, as a hostile node before it could.
     pub doubled: bool,
+    /// Lets circuits be built, and then drops their blocks.
+    pub drops: bool,
+    /// Blocks that came over each circuit.
+    pub carried: BTreeMap<(AssocId, [u8; 4]), u32>,
     /// Has links, but is no member of the ring and is named by nobody: only a person's node.
     pub leaf: bool,
     /// Its datagrams: when, where to.
@@ -54,15 +81,18 @@ pub struct World {
     pub view_at: Moment,
 }
 
-pub fn addr(n: usize) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 4000 + n as u16))
-}
-
 impl World {
     /// `count` nodes in a ring with chords: node n dials n+1, n+2 and n+5.
-    pub fn new(count: usize, class: Class, seed: u8, leaves: &[usize]) -> World {
+    pub fn new(
+        count: usize,
+        class: Class,
+        seed: u8,
+        leaves: &[usize],
+        addr: fn(usize) -> SocketAddr,
+    ) -> World {
         let mut nodes = Vec::new();
         for n in 0..count {
+            at_work(n);
             let mut bytes = [seed; 32];
             bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
             let streams = Streams::from_seed(bytes);
@@ -93,6 +123,7 @@ impl World {
                 cookie,
                 CircuitStreams::of(&streams),
             );
+            AT_WORK.set(NOBODY);
             nodes.push(Node {
                 peer: Peer {
                     node: key.id(),
@@ -107,6 +138,8 @@ impl World {
                 sent: Vec::new(),
                 keep: false,
                 doubled: false,
+                drops: false,
+                carried: BTreeMap::new(),
                 leaf: leaves.contains(&n),
                 log: Vec::new(),
             });
@@ -128,6 +161,7 @@ impl World {
             } else {
                 vec![world.nodes[first].peer]
             };
+            at_work(n);
             world.nodes[n].dht.set_address(now, addr(n));
             world.nodes[n].dht.start(now, &entries);
             world.pump(n);
@@ -147,6 +181,7 @@ impl World {
             }
             for other in targets {
                 let target = world.nodes[other].peer;
+                at_work(n);
                 world.nodes[n].links.dial(now, target.into(), Purpose::Link);
             }
             world.pump(n);
@@ -176,6 +211,7 @@ impl World {
             .collect();
         for n in 0..self.nodes.len() {
             let node = &mut self.nodes[n];
+            at_work(n);
             let info = node.links.info(self.at).into_iter();
             let info: BTreeMap<AssocId, LinkInfo> = info.map(|i| (i.assoc, i)).collect();
             let guards = node
@@ -200,6 +236,7 @@ impl World {
                     node.dht.estimate()
                 },
             });
+            AT_WORK.set(NOBODY);
         }
     }
 
@@ -207,6 +244,7 @@ impl World {
     pub fn pump(&mut self, n: usize) {
         let now = self.now();
         let node = &mut self.nodes[n];
+        at_work(n);
         loop {
             let mut idle = true;
             while let Some(output) = node.links.poll_output() {
@@ -214,12 +252,14 @@ impl World {
                 match output {
                     LinkOutput::Transmit { at, to, cell, .. } => {
                         if node.alive {
+                            AT_WORK.set(NOBODY);
                             self.sequence += 1;
                             node.log.push((at.max(now.at), to));
                             self.wire.insert(
                                 (at.max(now.at) + ONE_WAY, self.sequence),
                                 (to, node.peer.addr, cell),
                             );
+                            AT_WORK.set(n);
                         }
                     }
                     LinkOutput::Up {
@@ -230,7 +270,9 @@ impl World {
                         ..
                     } => {
                         if purpose == Purpose::Link {
+                            AT_WORK.set(NOBODY);
                             node.up.insert(assoc, peer);
+                            AT_WORK.set(n);
                         }
                         node.circuits
                             .handle_link_up(now, assoc, peer, purpose, dialled);
@@ -243,6 +285,12 @@ impl World {
                         node.circuits.handle_link_down(now, assoc)
                     }
                     LinkOutput::Body { assoc, kind, body } => {
+                        let id = [body[0], body[1], body[2], body[3]];
+                        let carried = node.carried.entry((assoc, id)).or_default();
+                        *carried += 1;
+                        if node.drops && kind == BodyKind::Circuit && *carried > LET_THROUGH {
+                            continue;
+                        }
                         for _ in 0..if node.doubled { 2 } else { 1 } {
                             node.circuits.handle_body(now, assoc, kind, &body);
                         }
@@ -285,7 +333,11 @@ impl World {
                         let answer = node.dht.answer(now, &request);
                         node.circuits.answered(token, &answer);
                     }
-                    CircuitOutput::Person(event) => node.events.push((now.at, event)),
+                    CircuitOutput::Person(event) => {
+                        AT_WORK.set(NOBODY);
+                        node.events.push((now.at, event));
+                        AT_WORK.set(n);
+                    }
                 }
             }
             while let Some(output) = node.dht.poll_output() {
@@ -298,6 +350,7 @@ impl World {
                 break;
             }
         }
+        AT_WORK.set(NOBODY);
     }
 
     pub fn next(&self) -> Moment {
@@ -331,6 +384,7 @@ impl World {
             else {
                 continue;
             };
+            at_work(n);
             self.nodes[n].links.handle_datagram(now, from, &cell[..]);
             self.pump(n);
         }
@@ -339,22 +393,23 @@ impl World {
             if !node.alive {
                 continue;
             }
-            let mut due = false;
-            if node.links.next_timeout() <= now.at {
+            let (links, dht) = (node.links.next_timeout(), node.dht.next_timeout());
+            let circuits = node.circuits.next_timeout();
+            if links.min(dht).min(circuits) > now.at {
+                continue;
+            }
+            at_work(n);
+            if links <= now.at {
                 node.links.handle_timeout(now);
-                due = true;
             }
-            if node.dht.next_timeout() <= now.at {
+            if dht <= now.at {
                 node.dht.handle_timeout(now);
-                due = true;
             }
-            if node.circuits.next_timeout() <= now.at {
+            if circuits <= now.at {
                 node.circuits.handle_timeout(now);
-                due = true;
             }
-            if due {
-                self.pump(n);
-            }
+            self.pump(n);
+            AT_WORK.set(NOBODY);
         }
     }
 
@@ -463,17 +518,4 @@ impl World {
             .filter(|node| node.alive)
             .all(|node| node.circuits.online())
     }
-}
-
-pub fn value(seed: u8) -> ([u8; 32], Box<[u8; VALUE]>) {
-    let mut random = Stream::from_seed([seed; 32]);
-    let signer = BlindedSigner::throwaway(&mut random);
-    let mut value: Box<[u8; VALUE]> = Box::new(random.bytes());
-    value[0] = descriptor::VERSION;
-    value[1..5].copy_from_slice(&UnixMs(START_UNIX).day().to_be_bytes());
-    value[5..38].copy_from_slice(signer.id().bytes());
-    value[38..46].copy_from_slice(&7u64.to_be_bytes());
-    let signature = signer.sign(&value[..descriptor::SIGNED]);
-    value[descriptor::SIGNED..].copy_from_slice(&signature.0);
-    (descriptor::place(&signer.id()).0, value)
 }
