@@ -48,10 +48,13 @@ struct Attacker {
     tags: Vec<Tag>,
 }
 
+type Flying = (SocketAddr, SocketAddr, Box<[u8; DATAGRAM]>);
+
 struct World {
     nodes: Vec<Node>,
     attacker: Attacker,
-    wire: BTreeMap<(Moment, u64), (SocketAddr, SocketAddr, Box<[u8; DATAGRAM]>)>,
+    /// When and in which order they arrive; where to, where from.
+    wire: BTreeMap<(Moment, u64), Flying>,
     sequence: u64,
     at: Moment,
     /// Datagrams of the attacked node to addresses where nobody is, and of the attacker to the node.

@@ -40,7 +40,7 @@ fn clean_stack() {
 }
 
 /// Blocks of one circuit that a node which drops lets through: enough to build it.
-const LET_THROUGH: u32 = 40;
+const LET_THROUGH: u32 = 20;
 
 pub const ONE_WAY: Duration = Duration::from_millis(20);
 pub const RING_SECONDS: f64 = 10.0;
