@@ -9,8 +9,11 @@ use super::pace::Boost;
 use crate::wire::circuit::{Channel, SPUR_SLOTS};
 use crate::wire::time::Moment;
 
-/// Mean gaps of the way back from one birth to the next: two thirds of its cells are left for what comes back.
-const BIRTH_GAPS: f64 = 3.0;
+/// Mean gaps of the way back from one birth to the next while the circuit is quick: two thirds of its cells are left for what comes back, and of those
+/// of the way out, each of which a birth costs one too.
+const QUICK_BIRTH_GAPS: f64 = 3.0;
+/// And later, when people have begun to talk.
+const BIRTH_GAPS: f64 = 6.0;
 /// For so many mean gaps of the steady way back a circuit is young: 30 s of `fast`, 90 s of `normal`.
 const YOUNG_GAPS: f64 = 45.0;
 
@@ -37,7 +40,7 @@ impl Births {
     /// Seconds after the beginning: quicker while the circuit is.
     fn seconds(&self, birth: u32) -> f64 {
         let (boost, later) = (Boost::of(Channel::Outbound), BIRTH_GAPS * self.gap);
-        let step = later / boost.factor();
+        let step = QUICK_BIRTH_GAPS * self.gap / boost.factor();
         let quick = (boost.seconds() / step).floor();
         let n = f64::from(birth);
         n.min(quick) * step + (n - quick).max(0.0) * later
@@ -63,7 +66,7 @@ mod tests {
 
     #[test]
     fn births_are_even_and_take_no_more_than_a_third_of_the_way_back() {
-        for (rate, quick, later, young) in [(1.5, 1.0, 2.0, 23), (0.5, 3.0, 6.0, 18)] {
+        for (rate, quick, later, young) in [(1.5, 1.0, 4.0, 19), (0.5, 3.0, 12.0, 12)] {
             let births = Births::new(Moment(0), rate);
             let steps: Vec<f64> = (0..40)
                 .map(|n| births.moment(n + 1).since(births.moment(n)).as_secs_f64())

@@ -78,6 +78,16 @@ impl Circuit {
     }
 }
 
+impl Circuit {
+    /// Whether it has lower rates than the link to its guard would bear.
+    fn is_slow(&self, base: &Base) -> bool {
+        let usual = self.duty.rates(base.class.circuit_factor());
+        let link = base.links.get(&self.origin.assoc());
+        self.origin.rates().back_rate() < usual.back_rate()
+            && link.is_some_and(|link| link.rate >= base.class.link_rate())
+    }
+}
+
 /// Circuits of one duty that died young, one after the other. Both pinned second hops of both guards take turns then: all are pinned, so it gives
 /// nothing away, and no hop that drops cells can keep a person from being reached.
 #[derive(Clone, Copy, Default)]
@@ -97,7 +107,7 @@ pub(super) struct Own {
     ticks: u32,
     /// In a row at which a circuit was missing.
     missing_ticks: u32,
-    /// How many in a row ended early, for want of a further hop.
+    /// How many in a row ended early or are slow, for want of hops or of their room.
     short: BTreeMap<Duty, u32>,
     /// The first attempt of the run.
     building_since: Option<Moment>,
@@ -232,7 +242,7 @@ impl Own {
                 base.timers.set(Timer::SpurBirth(number, slot), birth);
             }
         }
-        if circuit.origin.hops() < circuit.origin.target() {
+        if circuit.origin.hops() < circuit.origin.target() || circuit.is_slow(base) {
             let times = self.short.entry(circuit.duty).or_default();
             *times = times.saturating_add(1);
         } else {

@@ -26,8 +26,8 @@ const FIRST_TICKS: u32 = 150;
 /// A circuit that is shorter than the network now asks for is replaced when it is so old, one at a tick: in a network that starts all at
 /// once everybody's first circuits are short, and to build all of them twice in those seconds would take every guard's room.
 const OUTGROWN_SECONDS: f64 = 60.0;
-/// The same for one that ended early because no further hop was to be had, and twice as long each time another does: in a small network that stays
-/// as it is, intro points shall not move every minute.
+/// The same for one that ended early because no further hop was to be had, or that is slow because hops had no room, and twice as long each time
+/// another is: in a small network that stays as it is, intro points shall not move every minute.
 const SHORT_DOUBLINGS: u32 = 6;
 /// A circuit that dies sooner died young: a hop of it may let circuits be built and then drop their cells.
 const YOUNG_SECONDS: f64 = 300.0;
@@ -49,7 +49,7 @@ impl Own {
             let origin = &circuit.origin;
             let doublings = if origin.target() < wanted || !pins.holds(&origin.guard().node) {
                 0
-            } else if origin.hops() < wanted {
+            } else if origin.hops() < wanted || circuit.is_slow(base) {
                 short.get(&circuit.duty).map_or(0, |times| times - 1)
             } else {
                 return false;
@@ -131,9 +131,14 @@ impl Own {
         let Some(guard) = guard else { return };
         let since = *self.building_since.get_or_insert(now.at);
         let patient = now.at >= since.after_seconds(SHORT_SECONDS);
-        // Where later hops are slower than we are, every third try is at the rates that all of them have room for; what fails in the first seconds
-        // fails for other reasons.
-        let slow = patient && failures % 3 == 2
+        // Where later hops are slower than we are, every third try is at the rates that all of them have room for. At first every sixth for look-ups,
+        // which a whole start waits for: what fails then mostly fails because links are only coming.
+        let every = if duty == Duty::Utility && !patient {
+            6
+        } else {
+            3
+        };
+        let slow = failures % every == every - 1
             || base
                 .links
                 .get(&guard.0)
