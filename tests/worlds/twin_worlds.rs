@@ -205,7 +205,7 @@ fn side_by_side(
 fn spans() -> (std::ops::RangeInclusive<u64>, Duration) {
     match std::env::var_os("PARATOX_LONG") {
         Some(_) => (1..=10, Duration::from_secs(20 * 60)),
-        None => (1..=2, Duration::from_secs(110)),
+        None => (1..=2, Duration::from_secs(80)),
     }
 }
 
