@@ -9,6 +9,7 @@ use crate::wire::time::UnixMs;
 
 mod hop_tests;
 mod origin_tests;
+mod owner;
 
 const UNIX: u64 = 1_800_000_000_000;
 
