@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::node::person::{ContactTag, IntroPoint, ReplyHandle, SpurTarget, Way};
+use crate::wire::circuit::registered;
 use crate::wire::introduction::Introduction;
 use crate::wire::time::Moment;
 
@@ -28,6 +29,8 @@ const LOOK_AGAIN: f64 = 10.0;
 const POINT_PATIENCE: Duration = Duration::from_secs(20);
 /// An open spur that brought nothing for this long tries the other credential.
 const CREDENTIAL_PATIENCE: Duration = Duration::from_secs(15);
+/// The second intro point of a descriptor is the standby, at a tenth of the rate: after so long the first is tried again.
+const SECOND_BEST: Duration = Duration::from_secs(60);
 /// A descriptor is looked up again after this long, if a way is wanted.
 const FRESH: Duration = Duration::from_secs(30 * 60);
 
@@ -45,8 +48,10 @@ pub struct Reach {
     fetch: Option<Fetch>,
     next_fetch: Moment,
     failures: u32,
-    /// Look-ups in a row that brought nothing new.
+    /// Look-ups in a row that brought nothing new, since something was heard.
     looks: u32,
+    /// Those that brought the points that were known.
+    same: u32,
     /// Which day the next look-up asks for.
     turn: u32,
     pick: usize,
@@ -81,6 +86,7 @@ impl Reach {
             next_fetch: Moment(0),
             failures: 0,
             looks: 0,
+            same: 0,
             turn: 0,
             pick: 0,
             picked: Moment(0),
@@ -242,13 +248,22 @@ impl Reach {
 
     /// When what is known of the contact's intro points is to be looked up again.
     fn stale_at(&self) -> Moment {
-        let Some(at) = self.fetched else {
-            return Moment(0);
-        };
         let silent = self
             .silent_since
             .map(|since| since.after_seconds(LOOK_AGAIN));
-        (at + FRESH).min(silent.unwrap_or(Moment::NEVER))
+        self.fresh_until().min(silent.unwrap_or(Moment::NEVER))
+    }
+
+    fn fresh_until(&self) -> Moment {
+        let Some(at) = self.fetched else {
+            return Moment(0);
+        };
+        // A descriptor that names one intro point was written while the other was being built, and the one may be the standby.
+        let fresh = match self.points.len() {
+            0 | 1 => FRESH.min(Duration::from_secs_f64(doubled(self.same))),
+            _ => FRESH,
+        };
+        at + fresh
     }
 
     /// When `wants_fetch` becomes true by time alone.
@@ -288,7 +303,7 @@ impl Reach {
 
     /// Whether a descriptor was found in this run that may still be the newest.
     pub fn is_known(&self, now: Moment) -> bool {
-        self.fetched.is_some_and(|at| now.since(at) < FRESH)
+        now < self.fresh_until()
     }
 
     /// The day a look-up asked for, if it is this contact's.
@@ -322,10 +337,13 @@ impl Reach {
         if self.points != introduction.points {
             self.points = introduction.points;
             self.looks = 0;
+            self.same = 0;
             self.pick = 0;
             self.picked = now;
+        } else {
+            self.same = self.same.saturating_add(1);
         }
-        let wait = LOOK_AGAIN * 2f64.powi(self.looks.min(10) as i32);
+        let wait = doubled(self.looks);
         self.looks = self.looks.saturating_add(1);
         self.next_fetch = now.after_seconds(wait.min(LAST_FETCH));
     }
@@ -359,7 +377,12 @@ impl Reach {
         } else {
             self.silent_since = None;
         }
-        let point = self.points.get(self.pick % self.points.len().max(1))?;
+        let points = self.points.len().max(1);
+        if !self.pick.is_multiple_of(points) && now.since(self.picked) >= SECOND_BEST {
+            self.pick = 0;
+            self.picked = now;
+        }
+        let point = self.points.get(self.pick % points)?;
         self.shows_cookie = token.is_none() || self.use_cookie;
         Some(SpurTarget {
             contact,
@@ -368,7 +391,7 @@ impl Reach {
             cookie_key: point.cookie_key,
             point: point.cookie,
             credential: match token {
-                Some(token) if !self.use_cookie => token,
+                Some(token) if !self.use_cookie => registered(&token, &point.cookie),
                 _ => point.cookie,
             },
         })
@@ -377,7 +400,11 @@ impl Reach {
     /// When `target` may change by time alone.
     pub fn target_due(&self) -> Moment {
         let silent = self.silent_since.map(|since| since.max(self.picked));
-        let point = silent.map_or(Moment::NEVER, |since| since + POINT_PATIENCE);
+        let second = match self.pick.is_multiple_of(self.points.len().max(1)) {
+            true => Moment::NEVER,
+            false => self.picked + SECOND_BEST,
+        };
+        let point = silent.map_or(second, |since| second.min(since + POINT_PATIENCE));
         let credential = if self.spur_up {
             self.credential_since.max(self.spur_heard) + CREDENTIAL_PATIENCE
         } else {
@@ -385,6 +412,11 @@ impl Reach {
         };
         point.min(credential)
     }
+}
+
+/// Seconds until what was looked up is looked up again, by how often it brought nothing new.
+fn doubled(times: u32) -> f64 {
+    LOOK_AGAIN * 2f64.powi(times.min(10) as i32)
 }
 
 /// By which of the two ways something came or goes.
@@ -406,6 +438,8 @@ impl ReachedBy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::keys::{CookieKey, NodeKey};
+    use crate::crypto::random::Stream;
 
     const HANDLE: ReplyHandle = ReplyHandle {
         circuit: 1,
@@ -484,5 +518,57 @@ mod tests {
         assert!(by_handle(&reach, 2.0, 0), "that was an older one");
         assert_eq!(reach.refused(Way::Handle(HANDLE), second(2.0)), None);
         assert!(reach.way(second(2.0), 0).is_none());
+    }
+
+    fn introduction(cookies: &[u8]) -> Introduction {
+        let random = &mut Stream::from_seed([3; 32]);
+        let (node, cookie_key) = (
+            NodeKey::generate(random).id(),
+            *CookieKey::generate(random).public(),
+        );
+        let point = |cookie: &u8| IntroPoint {
+            node,
+            addr: ([127, 0, 0, 1], 9000).into(),
+            cookie_key,
+            cookie: [*cookie; 16],
+        };
+        Introduction {
+            day: 1,
+            revision: 1,
+            points: cookies.iter().map(point).collect(),
+        }
+    }
+
+    #[test]
+    fn a_descriptor_with_one_intro_point_is_looked_up_again_each_time_later_and_a_whole_one_is_not()
+    {
+        let mut looked = Vec::new();
+        let mut reach = Reach::new();
+        for at in (0..400).map(f64::from) {
+            let now = second(at);
+            // Heard all the time: nothing but the descriptor asks for a look-up.
+            reach.heard(ReachedBy::Spur, now);
+            if reach.wants_fetch(now) {
+                reach.begin_fetch(at as u64, 1, now);
+                let points: &[u8] = if at < 200.0 { &[1] } else { &[2, 1] };
+                reach.found(introduction(points), now);
+                looked.push(at);
+            }
+        }
+        assert_eq!(looked, [0.0, 10.0, 30.0, 70.0, 150.0, 310.0]);
+    }
+
+    #[test]
+    fn the_first_intro_point_is_tried_again_a_minute_after_the_second_was_taken() {
+        let mut reach = Reach::new();
+        reach.found(introduction(&[1, 2]), second(0.0));
+        let mut target = |at: f64, working: bool| {
+            let target = reach.target(ContactTag(1), None, working, second(at));
+            target.map(|target| target.point[0])
+        };
+        assert_eq!(target(0.0, true), Some(1));
+        assert_eq!(target(21.0, true), Some(2), "nothing was heard");
+        assert_eq!(target(80.0, false), Some(2));
+        assert_eq!(target(82.0, false), Some(1));
     }
 }

@@ -3,6 +3,7 @@
 //! Commands are closed lists, one per channel and direction: a command that does not belong to a channel cannot be parsed there, so an end
 //! never has to ask itself whether something makes sense. Not here: the seals around the commands (`crypto::onion`), and what they do.
 
+use crate::crypto::aead;
 use crate::crypto::curve::Point;
 use crate::crypto::id::NodeId;
 use crate::wire::address::Address;
@@ -41,6 +42,15 @@ pub fn spur_name(key: &Point) -> SpurName {
     let bytes = key.bytes();
     [bytes[1], bytes[2], bytes[3], bytes[4]]
 }
+/// A contact's token of the day as the registration with this cookie knows it. Bound to the cookie: two registrations of one account could not be
+/// told apart where they stand at one node, and two intro points that compare what they hold would learn that they serve one account.
+pub fn registered(token: &[u8; 16], cookie: &[u8; 16]) -> [u8; 16] {
+    let digest = aead::hash(&[b"paratox registered token", token, cookie]);
+    let mut registered = [0; 16];
+    registered.copy_from_slice(&digest[..16]);
+    registered
+}
+
 /// Tokens in one cell: 26 x 16 bytes and a header of 4 fill 420 of 433.
 pub const TOKENS_A_CELL: usize = 26;
 /// Cells of one generation of tokens.

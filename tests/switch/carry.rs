@@ -6,6 +6,7 @@ use paratox::crypto::id::NodeId;
 use paratox::messenger::persistence::Persistence;
 use paratox::messenger::{Messenger, MessengerOutput};
 use paratox::node::person::{NodeCommand, PersonEvent, Way};
+use paratox::wire::circuit::registered;
 
 use super::{Spur, World};
 
@@ -113,8 +114,10 @@ impl World {
                     return;
                 }
                 let credential = spur.target.credential;
-                let known = credential == self.people[owner].intro.cookie
-                    || self.people[owner].tokens.contains(&credential);
+                let cookie = self.people[owner].intro.cookie;
+                let mut tokens = self.people[owner].tokens.iter();
+                let known = credential == cookie
+                    || tokens.any(|token| registered(token, &cookie) == credential);
                 if known && !self.refuse_credentials {
                     self.carry(
                         person,

@@ -18,8 +18,7 @@ use crate::crypto::id::NodeId;
 use crate::node::link::AssocId;
 use crate::wire::address::{Address, Reach};
 use crate::wire::circuit::{
-    InboundForward, OutboundBack, OutboundForward, SPUR_SLOTS, SpurBody, UtilityBack,
-    UtilityForward, spur_name,
+    InboundForward, OutboundForward, SPUR_SLOTS, SpurBody, UtilityBack, UtilityForward, spur_name,
 };
 use crate::wire::peer::Peer;
 use crate::wire::size::{BODY, QUERY};
@@ -291,7 +290,7 @@ impl Relays {
                 }
                 SpurBody::Return { parcel } => {
                     if let Some((slot, spur)) = end.spur_of(assoc) {
-                        end.push(OutboundBack::Returned { slot, spur, parcel });
+                        end.returned(slot, spur, parcel);
                     }
                 }
                 SpurBody::Open { .. } | SpurBody::Deliver { .. } => self.refused += 1,
@@ -348,7 +347,7 @@ impl Relays {
                     if let Some(end) = self.outbound_end(at)
                         && let Some(spur) = end.slot(slot).map(|held| spur_name(&held.key))
                     {
-                        end.push(OutboundBack::Returned { slot, spur, parcel });
+                        end.returned(slot, spur, parcel);
                     }
                 }
                 None => {}

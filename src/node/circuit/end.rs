@@ -134,9 +134,12 @@ impl OutboundEnd {
         self.slots.get_mut(usize::from(slot))?.as_mut()
     }
 
-    pub fn push(&mut self, cell: OutboundBack) {
-        if self.back.len() < MAX_BACK {
-            self.back.push_back(cell);
+    /// What came back along a spur. A copy of what waits is let go.
+    pub fn returned(&mut self, slot: u8, spur: SpurName, parcel: Box<[u8; PARCEL]>) {
+        let waits = |cell: &OutboundBack| matches!(cell, OutboundBack::Returned { parcel: held, .. } if *held == parcel);
+        if self.back.len() < MAX_BACK && !self.back.iter().any(waits) {
+            self.back
+                .push_back(OutboundBack::Returned { slot, spur, parcel });
         }
     }
 

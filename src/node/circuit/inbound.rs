@@ -1,16 +1,16 @@
 //! What an own inbound circuit keeps at its intro point: the registration, the tokens, and answers on their way out.
 
-use std::collections::{BTreeMap, VecDeque};
-
+use super::queues::{Parcel, Queues, Room};
 use crate::crypto::curve::Point;
 use crate::crypto::random::Stream;
-use crate::wire::circuit::{InboundForward, TOKEN_CELLS, TOKENS_A_CELL};
-use crate::wire::size::PARCEL;
+use crate::wire::circuit::{InboundForward, TOKEN_CELLS, TOKENS_A_CELL, registered};
 
-/// Answers that wait for the circuit's clock, by spur; the newest is refused and the messenger told.
-const MAX_A_SPUR: usize = 16;
-/// Spurs with answers waiting: as many as an intro point takes.
-const MAX_SPURS: usize = 16;
+/// Answers that wait for the circuit's clock, by spur, of which an intro point takes so many; one more is refused and the messenger told.
+const ANSWERS: Room = Room {
+    queues: super::intro::MAX_SPURS,
+    a_queue: 16,
+    all: 16 * 16,
+};
 /// Each cell of tokens goes so often before anything else, then in rotation in one of `TOKEN_TURN` idle cells: cells get lost.
 const TOKEN_ROUNDS: usize = 2;
 const TOKEN_TURN: u64 = 4;
@@ -43,13 +43,14 @@ impl Tokens {
             .collect();
     }
 
-    fn cell(&self, index: usize) -> Option<InboundForward> {
-        let tokens = self.cells.get(index)?.clone();
+    /// The cell of this number as the registration with `cookie` is told.
+    fn cell(&self, index: usize, cookie: &[u8; 16]) -> Option<InboundForward> {
+        let tokens = self.cells.get(index)?.iter();
         Some(InboundForward::Tokens {
             generation: self.generation,
             index: index as u8,
             cells: self.cells.len() as u8,
-            tokens,
+            tokens: tokens.map(|token| registered(token, cookie)).collect(),
         })
     }
 }
@@ -58,8 +59,7 @@ pub(super) struct Inbound {
     pub cookie: [u8; 16],
     /// The intro point's cookie key, once it confirmed.
     pub established: Option<Point>,
-    answers: BTreeMap<u32, VecDeque<Box<[u8; PARCEL]>>>,
-    turn: u32,
+    answers: Queues<u32, ()>,
     /// Which generation of tokens was told, and how many cells of it.
     told: (u16, usize),
     idle: u64,
@@ -70,24 +70,15 @@ impl Inbound {
         Inbound {
             cookie,
             established: None,
-            answers: BTreeMap::new(),
-            turn: 0,
+            answers: Queues::new(ANSWERS),
             told: (0, 0),
             idle: 0,
         }
     }
 
     /// False if there is no room.
-    pub fn answer(&mut self, spur: u32, parcel: Box<[u8; PARCEL]>) -> bool {
-        if !self.answers.contains_key(&spur) && self.answers.len() >= MAX_SPURS {
-            return false;
-        }
-        let queue = self.answers.entry(spur).or_default();
-        if queue.len() >= MAX_A_SPUR {
-            return false;
-        }
-        queue.push_back(parcel);
-        true
+    pub fn answer(&mut self, spur: u32, parcel: Parcel) -> bool {
+        self.answers.push(spur, (), parcel)
     }
 
     /// The cell of this tick: registration first, fresh tokens, answers in turn, tokens again.
@@ -101,31 +92,18 @@ impl Inbound {
             self.told = (tokens.generation, 0);
         }
         if self.told.1 < tokens.cells.len() * TOKEN_ROUNDS
-            && let Some(cell) = tokens.cell(self.told.1 % tokens.cells.len())
+            && let Some(cell) = tokens.cell(self.told.1 % tokens.cells.len(), &self.cookie)
         {
             self.told.1 += 1;
             return cell;
         }
-        let next = self
-            .answers
-            .range(self.turn..)
-            .next()
-            .or_else(|| self.answers.iter().next())
-            .map(|(spur, _)| *spur);
-        if let Some(spur) = next
-            && let Some(queue) = self.answers.get_mut(&spur)
-            && let Some(parcel) = queue.pop_front()
-        {
-            if queue.is_empty() {
-                self.answers.remove(&spur);
-            }
-            self.turn = spur.wrapping_add(1);
+        if let Some((spur, (), parcel)) = self.answers.next(|_| true) {
             return InboundForward::Answer { spur, parcel };
         }
         self.idle += 1;
         if self.idle.is_multiple_of(TOKEN_TURN) && !tokens.cells.is_empty() {
             let turn = (self.idle / TOKEN_TURN) as usize % tokens.cells.len();
-            if let Some(cell) = tokens.cell(turn) {
+            if let Some(cell) = tokens.cell(turn, &self.cookie) {
                 return cell;
             }
         }

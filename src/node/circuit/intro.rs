@@ -5,17 +5,16 @@
 //! flood the owner nor displace a contact.
 //! Not here: the circuit's clock (`end`), which asks for one parcel at a time.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
+use std::collections::BTreeMap;
 
 use super::allowance::Allowance;
 use super::cookie::CookieOpener;
+use super::queues::{Parcel, Queues, Room};
 use crate::crypto::curve::Point;
 use crate::crypto::keys::CookieKey;
 use crate::crypto::random::Stream;
 use crate::node::link::AssocId;
 use crate::wire::circuit::{COOKIE_BLOCK, TOKEN_CELLS};
-use crate::wire::size::PARCEL;
 use crate::wire::time::Moment;
 
 /// Accounts that may be registered here; one more is not answered and goes elsewhere. 2 kB each with tokens of a hundred contacts.
@@ -26,8 +25,18 @@ pub const MAX_SPURS: usize = crate::node::link::ACCEPTED_SPURS;
 const MAX_WAITING: usize = 16;
 /// The same of all contacts together, 100 kB: sixteen who write all at once. The newest is dropped.
 const MAX_WAITING_ALL: usize = 16 * MAX_WAITING;
+const CONTACTS: Room = Room {
+    queues: MAX_WAITING_ALL,
+    a_queue: MAX_WAITING,
+    all: MAX_WAITING_ALL,
+};
 /// Parcels of all strangers that wait; the newest is dropped.
 const MAX_STRANGERS: usize = 8;
+const STRANGERS: Room = Room {
+    queues: 1,
+    a_queue: MAX_STRANGERS,
+    all: MAX_STRANGERS,
+};
 /// Strangers' parcels that go through at once before the clock counts: the first words of three people who come at one time, for whoever
 /// starts a session is a stranger here until the tokens of that session have been registered.
 const STRANGER_BURST: f64 = 12.0;
@@ -41,18 +50,14 @@ pub(super) enum SpurKey {
     Local(u64, u8),
 }
 
-type Parcel = Box<[u8; PARCEL]>;
-
 struct Registration {
     circuit: u64,
     /// Cells of tokens by index, of the newest generation.
     generation: u16,
     tokens: BTreeMap<u8, Vec<[u8; 16]>>,
-    /// By the token that was shown, with the spur's handle; never an empty queue.
-    contacts: BTreeMap<[u8; 16], VecDeque<(u32, Parcel)>>,
-    /// The token served last.
-    turn: [u8; 16],
-    strangers: VecDeque<(u32, Parcel)>,
+    /// By the token that was shown, with the spur's handle.
+    contacts: Queues<[u8; 16], u32>,
+    strangers: Queues<(), u32>,
     allowance: Allowance,
 }
 
@@ -104,9 +109,8 @@ impl Intro {
             circuit,
             generation: 0,
             tokens: BTreeMap::new(),
-            contacts: BTreeMap::new(),
-            turn: [0; 16],
-            strangers: VecDeque::new(),
+            contacts: Queues::new(CONTACTS),
+            strangers: Queues::new(STRANGERS),
             allowance: Allowance::new(1.0 / STRANGER_SECONDS, STRANGER_BURST, now),
         };
         self.registrations.insert(cookie, registration);
@@ -214,11 +218,8 @@ impl Intro {
         let (cookie, stranger) = if self.registrations.contains_key(&credential) {
             (credential, true)
         } else {
-            // An account may have two registrations here, with the same tokens.
-            let bound = spur.cookie;
-            let holds = |(cookie, r): &(&[u8; 16], &Registration)| {
-                bound.is_none_or(|bound| bound == **cookie)
-                    && r.tokens.values().any(|cell| cell.contains(&credential))
+            let holds = |(_, r): &(&[u8; 16], &Registration)| {
+                r.tokens.values().any(|cell| cell.contains(&credential))
             };
             let Some((cookie, _)) = self.registrations.iter().find(holds) else {
                 return;
@@ -232,19 +233,9 @@ impl Intro {
             return;
         };
         if stranger {
-            if registration.strangers.len() < MAX_STRANGERS {
-                registration.strangers.push_back((spur.handle, parcel));
-            }
+            registration.strangers.push((), spur.handle, parcel);
         } else {
-            let all: usize = registration.contacts.values().map(VecDeque::len).sum();
-            let of_one = registration
-                .contacts
-                .get(&credential)
-                .map_or(0, VecDeque::len);
-            if all < MAX_WAITING_ALL && of_one < MAX_WAITING {
-                let queue = registration.contacts.entry(credential).or_default();
-                queue.push_back((spur.handle, parcel));
-            }
+            registration.contacts.push(credential, spur.handle, parcel);
         }
     }
 
@@ -252,25 +243,13 @@ impl Intro {
     pub fn next(&mut self, now: Moment, cookie: &[u8; 16]) -> Option<(u32, Parcel)> {
         let registration = self.registrations.get_mut(cookie)?;
         if registration.allowance.has(now)
-            && let Some(waiting) = registration.strangers.pop_front()
+            && let Some(((), spur, parcel)) = registration.strangers.next(|()| true)
         {
             registration.allowance.take(now);
-            return Some(waiting);
+            return Some((spur, parcel));
         }
-        let behind = (Bound::Excluded(registration.turn), Bound::Unbounded);
-        let contacts = &mut registration.contacts;
-        let token = contacts
-            .range(behind)
-            .next()
-            .or_else(|| contacts.iter().next())
-            .map(|(token, _)| *token)?;
-        registration.turn = token;
-        let queue = contacts.get_mut(&token)?;
-        let waiting = queue.pop_front();
-        if queue.is_empty() {
-            contacts.remove(&token);
-        }
-        waiting
+        let (_, spur, parcel) = registration.contacts.next(|_| true)?;
+        Some((spur, parcel))
     }
 
     /// The spur an answer of the owner goes back along: only one that showed a credential of the owner's.
@@ -290,11 +269,13 @@ mod tests {
     use super::super::cookie::CookieSealer;
     use super::*;
     use crate::crypto::keys::Ephemeral;
+    use crate::wire::size::PARCEL;
 
     struct Bench {
         intro: Intro,
         random: Stream,
         sealers: BTreeMap<SpurKey, CookieSealer>,
+        parcels: u32,
     }
 
     const COOKIE: [u8; 16] = [7; 16];
@@ -309,6 +290,7 @@ mod tests {
                 intro,
                 random,
                 sealers: BTreeMap::new(),
+                parcels: 0,
             }
         }
 
@@ -324,8 +306,15 @@ mod tests {
             key
         }
 
+        /// No two are alike, whatever they are filled with.
         fn deliver(&mut self, key: SpurKey, fill: u8) {
-            let parcel = Box::new([fill; PARCEL]);
+            let mut parcel = [fill; PARCEL];
+            self.parcels += 1;
+            parcel[1..5].copy_from_slice(&self.parcels.to_be_bytes());
+            self.bring(key, Box::new(parcel));
+        }
+
+        fn bring(&mut self, key: SpurKey, parcel: Parcel) {
             let block = self.sealers.get_mut(&key).expect("opened").seal(&parcel);
             self.intro.deliver(key, &block, parcel);
         }
@@ -380,6 +369,27 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_of_what_waits_takes_no_place_and_answers_go_along_the_spur_that_brought_it_last() {
+        let mut bench = Bench::new();
+        bench.intro.tokens(&COOKIE, 1, 0, 1, vec![[1; 16]]);
+        for credential in [COOKIE, [1; 16]] {
+            let (first, second) = (bench.spur(0, credential), bench.spur(1, credential));
+            for spur in [first, first, second] {
+                bench.bring(spur, Box::new([5; PARCEL]));
+            }
+            let (handle, _) = bench.intro.next(Moment(0), &COOKIE).expect("a parcel");
+            assert_eq!(bench.intro.answer(&COOKIE, handle), Some(second));
+            assert!(bench.intro.next(Moment(0), &COOKIE).is_none());
+            // When it is gone down, a copy is one that was asked for again.
+            bench.bring(first, Box::new([5; PARCEL]));
+            assert!(bench.intro.next(Moment(0), &COOKIE).is_some());
+            for spur in [first, second] {
+                bench.intro.spur_gone(spur);
+            }
+        }
+    }
+
+    #[test]
     fn all_contacts_together_have_so_many_places_and_no_more() {
         let mut bench = Bench::new();
         let tokens: Vec<[u8; 16]> = (30..56).map(|n| [n; 16]).collect();
@@ -412,11 +422,7 @@ mod tests {
     #[test]
     fn a_spur_that_began_as_a_strangers_is_a_contacts_once_it_shows_a_token() {
         let mut bench = Bench::new();
-        // The same account once more, at the same node: its tokens stand there twice.
-        assert!(bench.intro.establish(Moment(0), 2, [6; 16]));
-        for cookie in [[6; 16], COOKIE] {
-            bench.intro.tokens(&cookie, 1, 0, 1, vec![[1; 16]]);
-        }
+        bench.intro.tokens(&COOKIE, 1, 0, 1, vec![[1; 16]]);
         let spur = bench.spur(0, COOKIE);
         for fill in 0..20 {
             bench.deliver(spur, fill);
@@ -428,6 +434,25 @@ mod tests {
         }
         let served: Vec<u8> = std::iter::from_fn(|| bench.next(0.0)).collect();
         assert_eq!(served, [20, 21, 22, 23], "no stranger's allowance counts");
+    }
+
+    #[test]
+    fn of_two_registrations_of_one_account_the_one_that_is_meant_gets_the_parcel() {
+        use crate::wire::circuit::registered;
+
+        let mut bench = Bench::new();
+        let (live, standby, token) = (COOKIE, [6; 16], [1; 16]);
+        assert!(bench.intro.establish(Moment(0), 2, standby));
+        for cookie in [live, standby] {
+            let tokens = vec![registered(&token, &cookie)];
+            bench.intro.tokens(&cookie, 1, 0, 1, tokens);
+        }
+        for (slot, meant, other) in [(0, live, standby), (1, standby, live)] {
+            let spur = bench.spur(slot, registered(&token, &meant));
+            bench.deliver(spur, 1);
+            assert!(bench.intro.next(Moment(0), &other).is_none());
+            assert!(bench.intro.next(Moment(0), &meant).is_some());
+        }
     }
 
     #[test]

@@ -46,6 +46,7 @@ mod own;
 mod pace;
 mod path;
 mod pool;
+mod queues;
 mod relay;
 mod seal;
 mod seen;

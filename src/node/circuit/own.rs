@@ -4,14 +4,15 @@
 //! circuit clock, through the guards that are heard; their cells leave on their own clocks. What the person wants only fills queues that those clocks empty. Not here:
 //! how one circuit is built (`origin`) and what the queues hold (`spur`, `inbound`, `utility`).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::base::Base;
 use super::guards::Pins;
 use super::inbound::{Inbound, Tokens};
 use super::origin::{Origin, Progress};
 use super::pool::Pool;
-use super::spur::{Served, Spurs, parcel};
+use super::queues::{Queues, Room};
+use super::spur::{Served, Spurs};
 use super::timers::Timer;
 use super::utility::Utility;
 use crate::crypto::id::NodeId;
@@ -41,12 +42,16 @@ const SILENCE_SECONDS: f64 = 15.0;
 const SILENCE_GAPS: f64 = 12.0;
 /// Contacts that may want a spur; the rest is cut.
 const MAX_WANTED: usize = 64;
-/// Parcels that wait for the outbound clock, by contact; one more is refused.
-const MAX_OUTBOX: usize = 16;
+/// Parcels that wait for the outbound clock, by contact; one more is refused and the messenger told.
+const OUTBOX: Room = Room {
+    queues: MAX_WANTED,
+    a_queue: 16,
+    all: MAX_WANTED * 16,
+};
 
 enum Load {
     Outbound(Box<Spurs>),
-    Inbound(Inbound),
+    Inbound(Box<Inbound>),
     Utility,
 }
 
@@ -108,7 +113,7 @@ pub(super) struct Own {
     /// In a row at which a circuit was missing.
     missing_ticks: u32,
     /// How many in a row ended early or are slow, for want of hops or of their room.
-    short: BTreeMap<Duty, u32>,
+    poor: BTreeMap<Duty, u32>,
     /// The first attempt of the run.
     building_since: Option<Moment>,
     ever: BTreeSet<Duty>,
@@ -118,8 +123,7 @@ pub(super) struct Own {
     deaths: BTreeMap<Duty, Deaths>,
     rebuilt: BTreeMap<Duty, u32>,
     wanted: Vec<SpurTarget>,
-    outbox: BTreeMap<ContactTag, VecDeque<Box<[u8; PARCEL]>>>,
-    turn: ContactTag,
+    outbox: Queues<ContactTag, ()>,
     /// What is served by spurs that are up.
     up: BTreeSet<Served>,
     points: Vec<IntroPoint>,
@@ -139,7 +143,7 @@ impl Own {
             lives: base.schedule.fork("circuit lives", b""),
             ticks: 0,
             missing_ticks: 0,
-            short: BTreeMap::new(),
+            poor: BTreeMap::new(),
             building_since: None,
             ever: BTreeSet::new(),
             failures: BTreeMap::new(),
@@ -147,8 +151,7 @@ impl Own {
             deaths: BTreeMap::new(),
             rebuilt: BTreeMap::new(),
             wanted: Vec::new(),
-            outbox: BTreeMap::new(),
-            turn: ContactTag(0),
+            outbox: Queues::new(OUTBOX),
             up: BTreeSet::new(),
             points: Vec::new(),
             tokens: Tokens::none(),
@@ -243,10 +246,10 @@ impl Own {
             }
         }
         if circuit.origin.hops() < circuit.origin.target() || circuit.is_slow(base) {
-            let times = self.short.entry(circuit.duty).or_default();
+            let times = self.poor.entry(circuit.duty).or_default();
             *times = times.saturating_add(1);
         } else {
-            self.short.remove(&circuit.duty);
+            self.poor.remove(&circuit.duty);
         }
         self.failures.remove(&circuit.duty);
         self.at_guard.remove(&circuit.duty);
@@ -335,7 +338,7 @@ impl Own {
                 let dummy = spurs.dummy(&mut circuit.chaff);
                 let real = spurs
                     .tell(now.at)
-                    .or_else(|| parcel(&mut self.outbox, &mut self.turn, &self.wanted, spurs));
+                    .or_else(|| spurs.next(&mut self.outbox, &self.wanted));
                 real.unwrap_or(dummy).encode()
             }
             Load::Inbound(inbound) => inbound.next(&self.tokens).encode(),
@@ -381,15 +384,7 @@ impl Own {
 
     /// False if the contact has no spur or its queue is full.
     pub fn send_spur(&mut self, contact: ContactTag, parcel: Box<[u8; PARCEL]>) -> bool {
-        if !self.up.iter().any(|(of, _)| *of == contact) {
-            return false;
-        }
-        let queue = self.outbox.entry(contact).or_default();
-        let room = queue.len() < MAX_OUTBOX;
-        if room {
-            queue.push_back(parcel);
-        }
-        room
+        self.up.iter().any(|(of, _)| *of == contact) && self.outbox.push(contact, (), parcel)
     }
 
     /// False if the circuit is gone or the queue full.

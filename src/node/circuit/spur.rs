@@ -4,11 +4,12 @@
 //! that was drawn all the same. So when spurs come and go says nothing about whom they serve. Not here: the link itself, which the
 //! circuit's end holds (`relay`).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::births::Births;
 use super::cookie::CookieSealer;
 use super::pool::Pool;
+use super::queues::Queues;
 use crate::crypto::curve::Point;
 use crate::crypto::keys::Ephemeral;
 use crate::crypto::random::Stream;
@@ -283,6 +284,17 @@ impl Spurs {
         })
     }
 
+    /// The next waiting parcel of a contact that has a spur here.
+    pub fn next(
+        &mut self,
+        outbox: &mut Queues<ContactTag, ()>,
+        wanted: &[SpurTarget],
+    ) -> Option<OutboundForward> {
+        let up: BTreeSet<ContactTag> = self.up().map(|(contact, _)| contact).collect();
+        let (contact, (), parcel) = outbox.next(|contact| up.contains(contact))?;
+        self.deliver(contact, wanted, parcel)
+    }
+
     /// A delivery that carries nothing: random bytes to a random spur that is up. The end cannot tell it from a real one.
     pub fn dummy(&self, chaff: &mut Stream) -> OutboundForward {
         let up: Vec<u8> = (0..SPUR_SLOTS)
@@ -307,24 +319,6 @@ impl Spurs {
             None => OutboundForward::Dummy,
         }
     }
-}
-
-/// The next waiting parcel of a contact that has a spur on this circuit, contacts in turn.
-pub(super) fn parcel(
-    outbox: &mut BTreeMap<ContactTag, VecDeque<Box<[u8; PARCEL]>>>,
-    turn: &mut ContactTag,
-    wanted: &[SpurTarget],
-    spurs: &mut Spurs,
-) -> Option<OutboundForward> {
-    let up: BTreeSet<ContactTag> = spurs.up().map(|(contact, _)| contact).collect();
-    let waits = |contact: &ContactTag| outbox.get(contact).is_some_and(|queue| !queue.is_empty());
-    let contact = *up
-        .range(*turn..)
-        .find(|c| waits(c))
-        .or_else(|| up.iter().find(|c| waits(c)))?;
-    *turn = ContactTag(contact.0.wrapping_add(1));
-    let next = outbox.get_mut(&contact)?.pop_front()?;
-    spurs.deliver(contact, wanted, next)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::wire::size::PARCEL;
 
 #[test]
 fn registration_comes_first_then_tokens_then_answers_in_turn() {
