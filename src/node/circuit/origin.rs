@@ -67,6 +67,8 @@ pub(super) struct Leeway {
     pub may_be_short: bool,
     /// A second hop behind which circuits die.
     pub avoided: Option<NodeId>,
+    /// Whether a hop that the pool does not know may follow.
+    pub may_be_unknown: bool,
 }
 
 pub(super) struct Origin {
@@ -77,6 +79,7 @@ pub(super) struct Origin {
     rates: Rates,
     target: usize,
     may_be_short: bool,
+    may_be_unknown: bool,
     hops: Vec<Hop>,
     step: Step,
     tries: u8,
@@ -122,6 +125,7 @@ impl Origin {
             rates,
             target,
             may_be_short: leeway.may_be_short,
+            may_be_unknown: leeway.may_be_unknown,
             hops: Vec::new(),
             step: Step::Create(asked),
             tries: 1,
@@ -369,7 +373,8 @@ impl Origin {
             };
             let known = self.fit.iter().any(|fit| fit.node == peer.node)
                 || self.refused.contains(&peer.node);
-            if !known && path::may_follow(base, pool, &path, &peer) {
+            let asked = (!self.may_be_unknown).then_some(&*pool);
+            if !known && path::may_follow(base, asked, &path, &peer) {
                 self.fit.push(peer);
             }
             pool.name(peer, last.node);

@@ -30,18 +30,20 @@ pub(super) fn length_here(base: &Base) -> usize {
 }
 
 /// Whether `next` may follow `path`, whose last hop names it: not oneself, no node twice, no two in one /16 (except in LAN mode), and known to
-/// the pool by others than that hop. As long as the pool knows fewer than half of the nodes there are, it is not asked: a hop's neighbours would
-/// mostly be strangers to it.
-pub(super) fn may_follow(base: &Base, pool: &Pool, path: &[Peer], next: &Peer) -> bool {
+/// the pool by others than that hop. As long as the pool knows fewer than three in four of the nodes there are, it is not asked: at half, one hop in
+/// three with six neighbours would have fewer than three that it knows.
+pub(super) fn may_follow(base: &Base, pool: Option<&Pool>, path: &[Peer], next: &Peer) -> bool {
     let network = |peer: &Peer| Address::from(peer.addr).network();
     next.node != base.id
         && path.iter().all(|hop| hop.node != next.node)
         && (base.lan || path.iter().all(|hop| network(hop) != network(next)))
         && (base.nodes < TINY
-            || 2 * pool.placed() < base.nodes
-            || path
-                .last()
-                .is_none_or(|last| pool.vouches(&next.node, &last.node)))
+            || pool.is_none_or(|pool| {
+                4 * pool.placed() < 3 * base.nodes
+                    || path
+                        .last()
+                        .is_none_or(|last| pool.vouches(&next.node, &last.node))
+            }))
 }
 
 #[cfg(test)]
@@ -89,26 +91,27 @@ mod tests {
             addr: other.addr,
         };
         let small = base(false, 10);
-        assert!(may_follow(&small, &pool, &path, &other));
-        assert!(!may_follow(&small, &pool, &path, &own));
-        assert!(!may_follow(&small, &pool, &path, &path[0]));
-        assert!(!may_follow(&small, &pool, &path, &near));
-        assert!(may_follow(&base(true, 10), &pool, &path, &near));
-        // The pool has a say once it knows half of the nodes there are.
+        assert!(may_follow(&small, Some(&pool), &path, &other));
+        assert!(!may_follow(&small, Some(&pool), &path, &own));
+        assert!(!may_follow(&small, Some(&pool), &path, &path[0]));
+        assert!(!may_follow(&small, Some(&pool), &path, &near));
+        assert!(may_follow(&base(true, 10), Some(&pool), &path, &near));
+        // The pool has a say once it knows three in four of the nodes there are.
         let large = base(false, 40);
-        assert!(may_follow(&large, &pool, &path, &other));
-        for n in 0..20 {
+        assert!(may_follow(&large, Some(&pool), &path, &other));
+        for n in 0..30 {
             let known = peer(&mut random, [8, n, 0, 1]);
             pool.insert(known, Position(random.bytes()));
         }
-        assert!(!may_follow(&large, &pool, &path, &other));
+        assert!(!may_follow(&large, Some(&pool), &path, &other));
         pool.name(other, path[1].node);
         assert!(
-            !may_follow(&large, &pool, &path, &other),
+            !may_follow(&large, Some(&pool), &path, &other),
             "only the hop itself named it"
         );
-        assert!(may_follow(&base(false, 41), &pool, &path, &other));
+        assert!(may_follow(&base(false, 41), Some(&pool), &path, &other));
+        assert!(may_follow(&large, None, &path, &other), "it is not asked");
         pool.name(other, path[0].node);
-        assert!(may_follow(&large, &pool, &path, &other));
+        assert!(may_follow(&large, Some(&pool), &path, &other));
     }
 }

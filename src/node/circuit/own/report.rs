@@ -2,6 +2,10 @@
 
 use super::*;
 
+/// At a start a standby intro point waits so long for the other one before it is told alone: whoever finds it alone talks along it, at a tenth of the
+/// rate, until they look again.
+const STANDBY_ALONE_SECONDS: f64 = 10.0;
+
 impl Own {
     pub(super) fn tell_spurs(&mut self, base: &mut Base) {
         let mut up = BTreeSet::new();
@@ -18,7 +22,7 @@ impl Own {
             up.iter().map(|(contact, _)| *contact).collect()
         };
         for contact in contacts(&self.up).difference(&contacts(&up)) {
-            for parcel in self.outbox.remove(contact).into_iter().flatten() {
+            for parcel in self.outbox.remove(contact) {
                 let way = Way::Spur(*contact);
                 base.person(PersonEvent::NotSent { way, parcel });
             }
@@ -27,31 +31,32 @@ impl Own {
         self.up = up;
     }
 
-    pub(super) fn tell_points(&mut self, base: &mut Base) {
+    pub(super) fn tell_points(&mut self, base: &mut Base, now: Now) {
         let mut points = Vec::new();
+        let mut alone = None;
         for duty in [Duty::Inbound, Duty::Standby] {
             for circuit in self
                 .circuits
                 .values()
                 .filter(|c| c.duty == duty && c.age != Age::Retiring)
             {
-                if let (
-                    Load::Inbound(Inbound {
-                        cookie,
-                        established: Some(cookie_key),
-                        ..
-                    }),
-                    Some(end),
-                ) = (&circuit.load, circuit.origin.end())
+                if let Load::Inbound(inbound) = &circuit.load
+                    && let Some(cookie_key) = inbound.established
+                    && let Some(end) = circuit.origin.end()
                 {
+                    alone = (duty == Duty::Standby && points.is_empty())
+                        .then(|| circuit.origin.born.after_seconds(STANDBY_ALONE_SECONDS));
                     points.push(IntroPoint {
                         node: end.node,
                         addr: end.addr,
-                        cookie_key: *cookie_key,
-                        cookie: *cookie,
+                        cookie_key,
+                        cookie: inbound.cookie,
                     });
                 }
             }
+        }
+        if !self.ever.contains(&Duty::Inbound) && alone.is_some_and(|until| now.at < until) {
+            return;
         }
         // Nothing to publish is no news: the old points are gone, and the next ones come soon.
         if points != self.points {

@@ -26,15 +26,20 @@ const FIRST_TICKS: u32 = 150;
 /// A circuit that is shorter than the network now asks for is replaced when it is so old, one at a tick: in a network that starts all at
 /// once everybody's first circuits are short, and to build all of them twice in those seconds would take every guard's room.
 const OUTGROWN_SECONDS: f64 = 60.0;
-/// The same for one that ended early because no further hop was to be had, or that is slow because hops had no room, and twice as long each time
-/// another is: in a small network that stays as it is, intro points shall not move every minute.
-const SHORT_DOUBLINGS: u32 = 6;
+/// The same for one that ended early because no further hop was to be had, or that is slow because hops had no room: that changes when the first
+/// circuits of a start have left their quick beginning behind. Twice as long each time another is such a one: in a small network that stays as
+/// it is, intro points shall not move every minute.
+const POOR_SECONDS: f64 = 20.0;
+const POOR_DOUBLINGS: u32 = 7;
 /// A circuit that dies sooner died young: a hop of it may let circuits be built and then drop their cells.
 const YOUNG_SECONDS: f64 = 300.0;
 /// Failed attempts in a row after which a circuit in a tiny network may be shorter than it should.
 const SHORT_AFTER: u32 = 3;
 /// And not in this node's first seconds: links and their certificates are only coming then, and attempts follow each other quickly.
 const SHORT_SECONDS: f64 = 15.0;
+/// Failed attempts in a row after which the utility circuit may lead over nodes that the pool does not know: by that circuit alone the pool learns of
+/// others, and who knew none behind either guard would look nobody up for ever.
+const UNKNOWN_AFTER: u32 = 6;
 
 impl Own {
     /// A tick of the circuit clock: builds what is missing.
@@ -42,19 +47,20 @@ impl Own {
         self.ticks = self.ticks.saturating_add(1);
         self.pins.refresh(base, now.at);
         self.leave_silent_guards(base, now);
+        self.tell_points(base, now);
         // A network that has grown since: the first nodes of one begin with circuits of one hop, and with whoever called them for a guard.
         let wanted = path::length_here(base);
-        let (pins, short) = (&self.pins, &self.short);
+        let (pins, poor) = (&self.pins, &self.poor);
         let outgrown = self.circuits.values_mut().find(|circuit| {
             let origin = &circuit.origin;
-            let doublings = if origin.target() < wanted || !pins.holds(&origin.guard().node) {
-                0
+            let seconds = if origin.target() < wanted || !pins.holds(&origin.guard().node) {
+                OUTGROWN_SECONDS
             } else if origin.hops() < wanted || circuit.is_slow(base) {
-                short.get(&circuit.duty).map_or(0, |times| times - 1)
+                let doublings = poor.get(&circuit.duty).map_or(0, |times| times - 1);
+                POOR_SECONDS * f64::from(1 << doublings.min(POOR_DOUBLINGS))
             } else {
                 return false;
             };
-            let seconds = OUTGROWN_SECONDS * f64::from(1 << doublings.min(SHORT_DOUBLINGS));
             circuit.serves()
                 && circuit.age == Age::Serving
                 && origin.born.after_seconds(seconds) <= now.at
@@ -131,13 +137,9 @@ impl Own {
         let Some(guard) = guard else { return };
         let since = *self.building_since.get_or_insert(now.at);
         let patient = now.at >= since.after_seconds(SHORT_SECONDS);
-        // Where later hops are slower than we are, every third try is at the rates that all of them have room for. At first every sixth for look-ups,
-        // which a whole start waits for: what fails then mostly fails because links are only coming.
-        let every = if duty == Duty::Utility && !patient {
-            6
-        } else {
-            3
-        };
+        // Where later hops are slower than we are, every third try is at the rates that all of them have room for. At first every sixth: what fails
+        // then mostly fails because links are only coming, and on a slow circuit a person who talks waits for minutes.
+        let every = if patient { 3 } else { 6 };
         let slow = failures % every == every - 1
             || base
                 .links
@@ -162,6 +164,7 @@ impl Own {
             Leeway {
                 may_be_short,
                 avoided: deaths.behind.filter(|_| avoids),
+                may_be_unknown: duty == Duty::Utility && failures >= UNKNOWN_AFTER,
             },
         ) else {
             return;
@@ -175,7 +178,9 @@ impl Own {
                 let back_rate = origin.rates().back_rate();
                 Load::Outbound(Box::new(Spurs::new(base.class, &clock, back_rate, crypto)))
             }
-            Duty::Inbound | Duty::Standby => Load::Inbound(Inbound::new(base.own_random.bytes())),
+            Duty::Inbound | Duty::Standby => {
+                Load::Inbound(Box::new(Inbound::new(base.own_random.bytes())))
+            }
             Duty::Utility => Load::Utility,
         };
         let chaff = base.own_random.branch();
@@ -242,7 +247,7 @@ impl Own {
             }
         }
         self.tell_spurs(base);
-        self.tell_points(base);
+        self.tell_points(base, now);
     }
 
     pub fn silence(&mut self, base: &mut Base, now: Now, number: u64) {
