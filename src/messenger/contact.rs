@@ -67,6 +67,8 @@ pub struct Talk {
     /// When the next receipt is to leave.
     pub receipt_due: Option<Moment>,
     pub last_receipt: Moment,
+    /// A receipt left in this session: from then on they believe those that ride on other parcels.
+    pub receipted: bool,
     /// Until when a way was open, as far as is known.
     pub open_until: Option<Moment>,
     /// Receipts sent in a session in which nothing was heard yet.
@@ -113,6 +115,7 @@ impl Talk {
         Talk {
             receipt_due: None,
             last_receipt: Moment(0),
+            receipted: false,
             open_until: None,
             unheard_receipts: 0,
             again_by: None,
@@ -139,6 +142,7 @@ impl Talk {
     /// A new session took the place of the old one.
     pub fn new_session(&mut self, now: Moment) {
         self.heard_in_session = false;
+        self.receipted = false;
         self.verified = false;
         self.peer_receipt = 0;
         self.unopened = 0;

@@ -20,6 +20,11 @@ use crate::wire::time::Moment;
 
 /// Receipts of a contact are at least this far apart: one names all that came between.
 const RECEIPT_GAP: Duration = Duration::from_millis(1500);
+/// A receipt waits so long for words of ours to ride on: a contact that answers at once (a program) needs one parcel and not two, and the answer does
+/// not queue behind its receipt.
+const RECEIPT_WAIT: Duration = Duration::from_millis(100);
+/// A receipt that rode on a parcel leaves alone after so long, unless the next one rides, too. Whoever missed it asks sooner.
+const RIDDEN: Duration = Duration::from_secs(4);
 /// The answer to a first parcel is waited for this long before we start a session ourselves.
 pub const OFFER_PATIENCE: Duration = Duration::from_secs(60);
 /// A parcel that left so often over so long without an acknowledgement, while nothing of theirs came, opens under nothing at the other
@@ -58,7 +63,7 @@ fn pause(tries: u32) -> f64 {
 impl Contact {
     /// A receipt is owed.
     pub fn owe_receipt(&mut self, now: Moment) {
-        let due = now.max(self.talk.last_receipt + RECEIPT_GAP);
+        let due = (now + RECEIPT_WAIT).max(self.talk.last_receipt + RECEIPT_GAP);
         let talk = &mut self.talk;
         talk.receipt_due = Some(talk.receipt_due.map_or(due, |before| before.min(due)));
     }
@@ -358,6 +363,12 @@ impl Contact {
                 leaving.push((by.way(self.tag), parcel));
             }
         }
+        // What leaves for the first time says what we have; they believe it once a receipt of this session has told them of our past.
+        let rides = !sealed_now.is_empty()
+            && self.talk.receipted
+            && self.talk.again_by.is_none()
+            && self.inbox.ahead() == 0;
+        let receipt_by = receipt_by.filter(|_| !rides);
         let mut receipt_left = false;
         if self.talk.skip_due
             && let Some(by) = self.reach.way(now, 0)
@@ -391,7 +402,11 @@ impl Contact {
             }
         }
         self.talk.skip_due = false;
+        if rides && let Some(due) = &mut self.talk.receipt_due {
+            *due = (*due).max(now + RIDDEN);
+        }
         if receipt_left {
+            self.talk.receipted = true;
             self.talk.last_receipt = now;
             self.talk.receipt_due = None;
             if self.talk.again_by.take().is_some() {

@@ -217,3 +217,22 @@ fn a_message_outlives_an_intro_point_that_refuses_it_for_a_while() {
     assert!(world.run_until(600.0, |w| w.all_delivered(0, 1)));
     assert_eq!(world.said(1, 0, false), ["one", "two"]);
 }
+
+#[test]
+fn an_answer_given_at_once_brings_the_receipt_with_it() {
+    let mut world = two_ways(83);
+    for i in 0..10 {
+        let word = format!("word {i}");
+        world.send(0, 1, &word);
+        assert!(world.run_until(8.0, |w| w.said(1, 0, false).contains(&word)));
+        let before = world.recorded.len();
+        world.send(1, 0, &format!("answer {i}"));
+        assert!(world.run_until(8.0, |w| w.all_delivered(0, 1)));
+        let sent = |from: usize| {
+            let since = world.recorded[before..].iter();
+            since.filter(|(sender, _)| *sender == from).count()
+        };
+        assert_eq!(sent(1), 1, "the answer and nothing beside it");
+        world.run(2.0);
+    }
+}
