@@ -135,7 +135,7 @@ fn no_node_on_the_way_has_both_addresses_anywhere_in_its_memory() {
         let came = |event: &PersonEvent| matches!(event, PersonEvent::FromSpur { .. });
         w.nodes[ALICE].events.iter().any(|(_, event)| came(event))
     };
-    for round in 0..10 {
+    for round in 0..5 {
         let parcel = || Box::new([round; PARCEL]);
         world.nodes[ALICE]
             .circuits
