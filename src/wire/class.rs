@@ -39,7 +39,7 @@ impl Class {
     pub fn spur_life(self) -> f64 {
         match self {
             Class::Normal => 600.0,
-            Class::Fast => 120.0,
+            Class::Fast => 60.0,
         }
     }
 

@@ -10,7 +10,7 @@ use super::super::origin::{Leeway, Origin};
 use super::super::path::{self, TINY};
 use super::super::spur::Spurs;
 use super::super::timers::Timer;
-use super::{Age, Circuit, Duty, Load, Own, silence};
+use super::{Age, Circuit, Duty, Load, Own, STOOD_STILL_SECONDS, silence};
 use crate::wire::class::Class;
 use crate::wire::time::Now;
 
@@ -254,12 +254,17 @@ impl Own {
         let Some(circuit) = self.circuits.get(&number) else {
             return;
         };
-        let until = circuit.origin.heard.after_seconds(silence(&circuit.origin));
-        if until <= now.at {
-            self.dead(base, now, number);
+        let silence = silence(&circuit.origin);
+        let until = circuit.origin.heard.after_seconds(silence);
+        let again = if until > now.at {
+            until
+        } else if now.at > until.after_seconds(STOOD_STILL_SECONDS) {
+            now.at.after_seconds(silence)
         } else {
-            base.timers.set(Timer::OriginSilence(number), until);
-        }
+            self.dead(base, now, number);
+            return;
+        };
+        base.timers.set(Timer::OriginSilence(number), again);
     }
 
     /// A circuit's life is over, or the time beside its successor.
