@@ -207,9 +207,16 @@ impl Program {
     }
 
     fn ends(mut self) -> u32 {
-        let code = self.child.wait().expect("it ends").exit_code();
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a child may be asked") {
+                break status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        };
         self.is_restored();
-        code
+        status.exit_code()
     }
 }
 

@@ -16,7 +16,7 @@ const CARRIERS: [&str; 3] = ["outbound", "inbound", "standby"];
 /// Their hops, from 9 nodes on.
 const HOPS: usize = 3;
 /// A circuit whose end is not heard for less than this is not given up (PROTOCOL.md, section 7).
-const NOTICED: Duration = Duration::from_secs(14);
+const NOTICED: Duration = Duration::from_secs(7);
 /// Both guards are given up after ten minutes, and a contact that comes back is looked for once a minute.
 const LIMIT: Duration = Duration::from_secs(1800);
 const LATE: Duration = Duration::from_secs(20);
