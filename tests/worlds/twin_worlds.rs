@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use paratox::node::{Cause, Shaping};
 use paratox::sim::eve::Sighting;
+use paratox::sim::wires::WireConfig;
 use paratox::sim::world::{World, WorldConfig};
 use paratox::wire::class::Class;
 
@@ -33,6 +34,8 @@ const DELIVERIES_EACH: usize = 25;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Sightings that Eve keeps of a world: of an hour of it.
 const LOG: usize = 20_000_000;
+/// Cells that are lost in the worlds of every second seed: what is sent again, and when, must say as little.
+const LOSS: f64 = 0.02;
 /// When Alice begins to look for Bob.
 const BEGIN: Duration = Duration::from_secs(12);
 /// Between two rounds of the talk, and what is left for the last answers.
@@ -53,6 +56,10 @@ fn begin(seed: u64, shaping: Shaping) -> World {
     let mut world = World::new(WorldConfig {
         shaping,
         class: Class::Fast,
+        wires: WireConfig {
+            loss: if seed.is_multiple_of(2) { LOSS } else { 0.0 },
+            ..WireConfig::default()
+        },
         log: LOG,
         ..WorldConfig::new(seed, NODES)
     });
