@@ -377,12 +377,11 @@ impl Reach {
         } else {
             self.silent_since = None;
         }
-        let points = self.points.len().max(1);
-        if !self.pick.is_multiple_of(points) && now.since(self.picked) >= SECOND_BEST {
+        if now >= self.first_again() {
             self.pick = 0;
             self.picked = now;
         }
-        let point = self.points.get(self.pick % points)?;
+        let point = self.points.get(self.pick % self.points.len().max(1))?;
         self.shows_cookie = token.is_none() || self.use_cookie;
         Some(SpurTarget {
             contact,
@@ -397,14 +396,20 @@ impl Reach {
         })
     }
 
+    /// When the first intro point is tried again, if it is not the one in use.
+    fn first_again(&self) -> Moment {
+        if self.pick.is_multiple_of(self.points.len().max(1)) {
+            Moment::NEVER
+        } else {
+            self.picked + SECOND_BEST
+        }
+    }
+
     /// When `target` may change by time alone.
     pub fn target_due(&self) -> Moment {
         let silent = self.silent_since.map(|since| since.max(self.picked));
-        let second = match self.pick.is_multiple_of(self.points.len().max(1)) {
-            true => Moment::NEVER,
-            false => self.picked + SECOND_BEST,
-        };
-        let point = silent.map_or(second, |since| second.min(since + POINT_PATIENCE));
+        let other = silent.map_or(Moment::NEVER, |since| since + POINT_PATIENCE);
+        let point = other.min(self.first_again());
         let credential = if self.spur_up {
             self.credential_since.max(self.spur_heard) + CREDENTIAL_PATIENCE
         } else {

@@ -83,9 +83,7 @@ impl Circuit {
                 Load::Outbound(_) | Load::Utility => true,
             }
     }
-}
 
-impl Circuit {
     /// Whether it has lower rates than the link to its guard would bear.
     fn is_slow(&self, base: &Base) -> bool {
         let usual = self.duty.rates(base.class.circuit_factor());
