@@ -11,8 +11,8 @@ use paratox::node::person::NetworkInfo;
 const RELAYS: usize = 24;
 /// What the person writes while Eve counts.
 const MESSAGES: usize = 50;
-/// Bytes of one of them: ten parcels.
-const LENGTH: usize = 2_700;
+/// Bytes of one of them: fourteen parcels, and so many messages of them that a packet for each parcel would be noticed at any rate a node has.
+const LENGTH: usize = 3_900;
 /// Text bytes of a parcel, as PROTOCOL.md says.
 const PARCEL_TEXT: usize = 280;
 /// One stretch of counting.
