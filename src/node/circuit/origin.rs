@@ -63,8 +63,8 @@ pub(super) enum Progress {
 /// What an attempt may do, or must not, that others must not, or may.
 #[derive(Clone, Copy)]
 pub(super) struct Leeway {
-    /// A tiny network may have no further hop; in a larger one a shorter circuit would betray its end.
-    pub may_be_short: bool,
+    /// Hops it must have at least: as many as the network asks for, fewer in a tiny one that has no further.
+    pub least: usize,
     /// A second hop behind which circuits die.
     pub avoided: Option<NodeId>,
     /// Whether a hop that the pool does not know may follow.
@@ -78,7 +78,7 @@ pub(super) struct Origin {
     channel: Channel,
     rates: Rates,
     target: usize,
-    may_be_short: bool,
+    least: usize,
     may_be_unknown: bool,
     hops: Vec<Hop>,
     step: Step,
@@ -94,6 +94,8 @@ pub(super) struct Origin {
     enough: bool,
     /// Nodes that this circuit could not be extended to.
     refused: BTreeSet<NodeId>,
+    /// Where other circuits end that shall not die with this one.
+    other_ends: Vec<NodeId>,
     choice: Stream,
     pub born: Moment,
     pub heard: Moment,
@@ -124,7 +126,7 @@ impl Origin {
             channel,
             rates,
             target,
-            may_be_short: leeway.may_be_short,
+            least: leeway.least,
             may_be_unknown: leeway.may_be_unknown,
             hops: Vec::new(),
             step: Step::Create(asked),
@@ -135,6 +137,7 @@ impl Origin {
             fit: Vec::new(),
             enough: false,
             refused: leeway.avoided.into_iter().collect(),
+            other_ends: Vec::new(),
             choice,
             born: now.at,
             heard: now.at,
@@ -212,15 +215,26 @@ impl Origin {
         Some(command)
     }
 
-    /// A block while the circuit is being built.
+    /// The last hop, or the node that is asked to become it.
+    pub fn end_in_sight(&self) -> Option<NodeId> {
+        match &self.step {
+            Step::Extend(_, peer) if self.hops.len() + 1 == self.target => Some(peer.node),
+            Step::Begin | Step::Done => self.end().map(|peer| peer.node),
+            _ => None,
+        }
+    }
+
+    /// A block while the circuit is being built. It ends at none of `other_ends`, where there is a choice.
     pub fn building(
         &mut self,
         base: &mut Base,
         now: Now,
         pool: &mut Pool,
         pins: &mut Pins,
+        other_ends: Vec<NodeId>,
         block: &[u8; BLOCK],
     ) -> Progress {
+        self.other_ends = other_ends;
         if let Step::Create(asked) = &self.step {
             let Ok(keys) = asked.finish(&hop::head::<CREATED_HEAD>(block)) else {
                 return Progress::Failed;
@@ -297,7 +311,7 @@ impl Origin {
         {
             return self.extend(base, now, second);
         }
-        self.ask(base, now, pins)
+        self.ask(base, now)
     }
 
     fn take(&mut self, base: &mut Base, now: Now, step: Step, command: &[u8; END]) -> Progress {
@@ -319,10 +333,7 @@ impl Origin {
         self.take(base, now, Step::Begin, &command)
     }
 
-    fn ask(&mut self, base: &mut Base, now: Now, pins: &mut Pins) -> Progress {
-        if self.asks >= ASKS {
-            return self.no_further(base, now, pins);
-        }
+    fn ask(&mut self, base: &mut Base, now: Now) -> Progress {
         for _ in 0..ASKS_AT_ONCE {
             // From a random place on through the whole list, so that no neighbour is asked for twice.
             let next = usize::from(self.first) + usize::from(self.asks) * NEIGHBOURS_AN_ANSWER;
@@ -389,23 +400,37 @@ impl Origin {
             LEAST_NEIGHBOURS
         };
         self.enough |= self.fit.len() >= least;
-        if self.enough && !self.fit.is_empty() {
-            let at = self.choice.below(self.fit.len() as u64) as usize;
-            let chosen = self.fit.swap_remove(at);
-            return self.extend(base, now, chosen);
+        let is_last = self.hops.len() + 1 == self.target;
+        // Those where another circuit ends come last.
+        let other_ends = &self.other_ends;
+        let is_other_end = |peer: &Peer| is_last && other_ends.contains(&peer.node);
+        self.fit.sort_by_key(is_other_end);
+        let free = self.fit.iter().filter(|peer| !is_other_end(peer)).count();
+        if self.enough && free > 0 {
+            return self.draw(base, now, free);
         }
         if self.open > 0 {
             return Progress::Going;
         }
-        if usize::from(self.asks) * NEIGHBOURS_AN_ANSWER >= total {
-            return self.no_further(base, now, pins);
+        if self.asks < ASKS && usize::from(self.asks) * NEIGHBOURS_AN_ANSWER < total {
+            return self.ask(base, now);
         }
-        self.ask(base, now, pins)
+        if self.enough && !self.fit.is_empty() {
+            return self.draw(base, now, self.fit.len());
+        }
+        self.no_further(base, now, pins)
+    }
+
+    /// Goes on to one of the first `count` that may follow.
+    fn draw(&mut self, base: &mut Base, now: Now, count: usize) -> Progress {
+        let at = self.choice.below(count as u64) as usize;
+        let chosen = self.fit.swap_remove(at);
+        self.extend(base, now, chosen)
     }
 
     /// The last hop has named all that it will.
     fn no_further(&mut self, base: &mut Base, now: Now, pins: &mut Pins) -> Progress {
-        if self.may_be_short {
+        if self.hops.len() >= self.least {
             return self.begin(base, now);
         }
         if let [guard, second] = self.path()[..] {

@@ -10,6 +10,7 @@ use super::base::Base;
 use super::guards::Pins;
 use super::inbound::{Inbound, Tokens};
 use super::origin::{Origin, Progress};
+use super::path;
 use super::pool::Pool;
 use super::queues::{Queues, Room};
 use super::spur::{Served, Spurs};
@@ -112,7 +113,7 @@ pub(super) struct Own {
     ticks: u32,
     /// In a row at which a circuit was missing.
     missing_ticks: u32,
-    /// How many in a row ended early or are slow, for want of hops or of their room.
+    /// How many in a row were poor when they began to serve.
     poor: BTreeMap<Duty, u32>,
     /// The first attempt of the run.
     building_since: Option<Moment>,
@@ -194,8 +195,40 @@ impl Own {
         self.changed(base, now);
     }
 
+    /// Where circuits of this duty end, or are about to; without those that have a successor.
+    fn ends(&self, duty: Duty) -> Vec<NodeId> {
+        let circuits = self.circuits.values();
+        let circuits = circuits.filter(|c| c.duty == duty && c.age != Age::Retiring);
+        circuits
+            .filter_map(|circuit| circuit.origin.end_in_sight())
+            .collect()
+    }
+
+    /// Where a circuit shall not end: of the two by which the person is reached one dead node shall not take both.
+    fn other_ends(&self, number: u64) -> Vec<NodeId> {
+        match self.circuits.get(&number).map(|circuit| circuit.duty) {
+            Some(Duty::Inbound) => self.ends(Duty::Standby),
+            Some(Duty::Standby) => self.ends(Duty::Inbound),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether a circuit is less than it should be for want of hops or of their room: short, slow, or a standby that one death takes with the inbound one.
+    fn is_poor(&self, base: &Base, circuit: &Circuit) -> bool {
+        let origin = &circuit.origin;
+        let shares_end = || {
+            let end = origin.end().map(|peer| peer.node);
+            circuit.duty == Duty::Standby
+                && end.is_some_and(|end| self.ends(Duty::Inbound).contains(&end))
+        };
+        origin.hops() < origin.target().min(path::length_here(base))
+            || circuit.is_slow(base)
+            || shares_end()
+    }
+
     /// A block from a guard on an own circuit.
     pub fn block(&mut self, base: &mut Base, now: Now, number: u64, block: &[u8; BLOCK]) {
+        let other_ends = self.other_ends(number);
         let Some(circuit) = self.circuits.get_mut(&number) else {
             return;
         };
@@ -205,9 +238,10 @@ impl Own {
             }
             return;
         }
+        let (pool, pins) = (&mut self.pool, &mut self.pins);
         let progress = circuit
             .origin
-            .building(base, now, &mut self.pool, &mut self.pins, block);
+            .building(base, now, pool, pins, other_ends, block);
         self.progress(base, now, number, progress);
     }
 
@@ -245,14 +279,19 @@ impl Own {
                 base.timers.set(Timer::SpurBirth(number, slot), birth);
             }
         }
-        if circuit.origin.hops() < circuit.origin.target() || circuit.is_slow(base) {
-            let times = self.poor.entry(circuit.duty).or_default();
+        let duty = circuit.duty;
+        if self
+            .circuits
+            .get(&number)
+            .is_some_and(|circuit| self.is_poor(base, circuit))
+        {
+            let times = self.poor.entry(duty).or_default();
             *times = times.saturating_add(1);
         } else {
-            self.poor.remove(&circuit.duty);
+            self.poor.remove(&duty);
         }
-        self.failures.remove(&circuit.duty);
-        self.at_guard.remove(&circuit.duty);
+        self.failures.remove(&duty);
+        self.at_guard.remove(&duty);
         self.changed(base, now);
     }
 

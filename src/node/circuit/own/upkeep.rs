@@ -26,14 +26,15 @@ const FIRST_TICKS: u32 = 150;
 /// A circuit that is shorter than the network now asks for is replaced when it is so old, one at a tick: in a network that starts all at
 /// once everybody's first circuits are short, and to build all of them twice in those seconds would take every guard's room.
 const OUTGROWN_SECONDS: f64 = 60.0;
-/// The same for one that ended early because no further hop was to be had, or that is slow because hops had no room: that changes when the first
-/// circuits of a start have left their quick beginning behind. Twice as long each time another is such a one: in a small network that stays as
-/// it is, intro points shall not move every minute.
+/// The same for one that ended early because no further hop was to be had, that is slow because hops had no room, or that ends where the inbound one
+/// does: that changes when the first circuits of a start have left their quick beginning behind. Twice as long each time another is such a one: in a
+/// small network that stays as it is, intro points shall not move every minute.
 const POOR_SECONDS: f64 = 20.0;
 const POOR_DOUBLINGS: u32 = 7;
 /// A circuit that dies sooner died young: a hop of it may let circuits be built and then drop their cells.
 const YOUNG_SECONDS: f64 = 300.0;
-/// Failed attempts in a row after which a circuit in a tiny network may be shorter than it should.
+/// Failed attempts in a row after which a circuit in a tiny network may be a hop shorter than it should, and after as many more another hop: whoever
+/// is the only hop knows both ends, so that comes last.
 const SHORT_AFTER: u32 = 3;
 /// And not in this node's first seconds: links and their certificates are only coming then, and attempts follow each other quickly.
 const SHORT_SECONDS: f64 = 15.0;
@@ -50,22 +51,24 @@ impl Own {
         self.tell_points(base, now);
         // A network that has grown since: the first nodes of one begin with circuits of one hop, and with whoever called them for a guard.
         let wanted = path::length_here(base);
-        let (pins, poor) = (&self.pins, &self.poor);
-        let outgrown = self.circuits.values_mut().find(|circuit| {
+        let outgrown = |circuit: &&Circuit| {
             let origin = &circuit.origin;
-            let seconds = if origin.target() < wanted || !pins.holds(&origin.guard().node) {
+            let seconds = if origin.target() < wanted || !self.pins.holds(&origin.guard().node) {
                 OUTGROWN_SECONDS
-            } else if origin.hops() < wanted || circuit.is_slow(base) {
-                let doublings = poor.get(&circuit.duty).map_or(0, |times| times - 1);
-                POOR_SECONDS * f64::from(1 << doublings.min(POOR_DOUBLINGS))
+            } else if self.is_poor(base, circuit) {
+                let times = self.poor.get(&circuit.duty).copied().unwrap_or_default();
+                let doublings = times.saturating_sub(1).min(POOR_DOUBLINGS);
+                POOR_SECONDS * f64::from(1 << doublings)
             } else {
                 return false;
             };
             circuit.serves()
                 && circuit.age == Age::Serving
                 && origin.born.after_seconds(seconds) <= now.at
-        });
-        if let Some(circuit) = outgrown {
+        };
+        let outgrown = self.circuits.iter().find(|(_, c)| outgrown(c));
+        let outgrown = outgrown.map(|(number, _)| *number);
+        if let Some(circuit) = outgrown.and_then(|number| self.circuits.get_mut(&number)) {
             circuit.age = Age::Expired;
         }
         for duty in Duty::ALL {
@@ -145,7 +148,13 @@ impl Own {
                 .links
                 .get(&guard.0)
                 .is_some_and(|link| link.rate < base.class.link_rate());
-        let may_be_short = base.nodes < TINY && failures >= SHORT_AFTER && patient;
+        let wanted = path::length_here(base);
+        let least = if base.nodes < TINY && patient {
+            let missing = usize::try_from(failures / SHORT_AFTER).unwrap_or(wanted);
+            wanted.saturating_sub(missing).max(1)
+        } else {
+            wanted
+        };
         let factor = if slow {
             Class::Normal.circuit_factor()
         } else {
@@ -162,7 +171,7 @@ impl Own {
             duty.channel(),
             duty.rates(factor),
             Leeway {
-                may_be_short,
+                least,
                 avoided: deaths.behind.filter(|_| avoids),
                 may_be_unknown: duty == Duty::Utility && failures >= UNKNOWN_AFTER,
             },
