@@ -13,7 +13,7 @@ use super::reach::ReachedBy;
 use super::session::{Copies, Start, current_row};
 use super::view::{ChatEvent, ContactState, Delivery};
 use crate::crypto::session::{OFFER, SessionStart};
-use crate::node::person::Way;
+use crate::node::person::{ReplyHandle, Way};
 use crate::wire::parcel::{Body, Receipt};
 use crate::wire::size::PARCEL;
 use crate::wire::time::Moment;
@@ -52,6 +52,8 @@ const STALL: Duration = Duration::from_secs(5);
 const GREETINGS: u32 = 3;
 /// Who was told that we are here is told again when a spur to them opens so long afterwards: along it they can answer at once.
 const GREETING_GAP: Duration = Duration::from_secs(20);
+/// A spur of theirs that was silent for so long makes way for another by which something came that proves nothing.
+const HANDLE_SILENCE: Duration = Duration::from_secs(20);
 /// What the receiver holds although something before it is missing is not sent again before this.
 const HELD: Duration = Duration::from_secs(60);
 
@@ -70,15 +72,36 @@ impl Contact {
 
     /// A spur to them opened: whatever waits leaves along it, and if nothing does, a receipt, so that they know the spur as their way to us.
     /// Who has just started says so in this way that it is back, to those whose messages wait.
-    pub fn spur_opened(&mut self, now: Moment) {
+    ///
+    /// Gives an answer that is to leave along it again: to an offer whose initiator has not proved itself. Who got the answer has the new session alone;
+    /// if the way to us that it knows is gone, this is how it learns of another.
+    pub fn spur_opened(&mut self, now: Moment) -> Option<Box<[u8; PARCEL]>> {
         self.reach.spur_up(now);
         self.way_opened(now);
         let greeted = self.talk.greeted;
         let told = greeted.is_some_and(|before| now.since(before) < GREETING_GAP);
-        if self.face.state == ContactState::Accepted && self.sessions.current.is_some() && !told {
-            self.talk.greeted = Some(now);
+        if self.face.state != ContactState::Accepted || self.sessions.is_empty() || told {
+            return None;
+        }
+        self.talk.greeted = Some(now);
+        if self.sessions.current.is_some() {
             self.owe_receipt(now);
         }
+        self.sessions
+            .offered
+            .last()
+            .map(|offered| offered.answer.clone())
+    }
+
+    /// Something that proves nothing came along this spur of theirs: a first parcel, or a copy of what has no place in the sequence. An answer can go
+    /// back along it, if nothing was heard of another for a while: whoever records parcels can send copies. Whether it is a way now.
+    pub fn came_unproven(&mut self, handle: ReplyHandle, now: Moment) -> bool {
+        let heard = self.reach.handle_heard();
+        let silent = heard.is_none_or(|heard| now.since(heard) >= HANDLE_SILENCE);
+        if silent {
+            self.reach.offer_handle(handle, now);
+        }
+        silent
     }
 
     /// What waited, or left some time ago, leaves at once.

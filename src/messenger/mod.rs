@@ -328,8 +328,9 @@ impl<P: Persistence> Messenger<P> {
         match event {
             PersonEvent::Intro { points } => self.publisher.points(points, now),
             PersonEvent::SpurUp { contact } => {
-                if let Some(contact) = self.tagged(contact) {
-                    contact.spur_opened(now.at);
+                let known = self.tagged(contact);
+                if let Some(answer) = known.and_then(|known| known.spur_opened(now.at)) {
+                    self.desk.send(Way::Spur(contact), answer);
                 }
             }
             PersonEvent::SpurDown { contact } => {

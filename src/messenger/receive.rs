@@ -67,9 +67,12 @@ impl<P: Persistence> Messenger<P> {
             if let Some(in_sequence) = contact.sessions.opened_before(&id) {
                 if in_sequence {
                     contact.came_again(by, now.at);
-                    if let ReachedBy::Handle(handle) = by {
-                        self.note_handle(handle, *account);
+                }
+                if let ReachedBy::Handle(handle) = by {
+                    if !in_sequence && contact.came_unproven(handle, now.at) {
+                        contact.way_opened(now.at);
                     }
+                    self.note_handle(handle, *account);
                 }
                 return;
             }
@@ -213,13 +216,7 @@ impl<P: Persistence> Messenger<P> {
         }
         contact.talk.unopened = 0;
         if let ReachedBy::Handle(handle) = by {
-            let silent = contact
-                .reach
-                .handle_heard()
-                .is_none_or(|heard| now.at.since(heard).as_secs() >= 20);
-            if silent {
-                contact.reach.offer_handle(handle, now.at);
-            }
+            contact.came_unproven(handle, now.at);
         }
         if let Some(start) = &mut contact.sessions.start
             && own < peer

@@ -151,8 +151,10 @@ impl<P: Persistence> Messenger<P> {
             let Some(contact) = self.contacts.get_mut(&account) else {
                 continue;
             };
+            // Whose offer we answered may know tokens of that session alone, or not of it: the cookie holds in any case.
+            let settled = contact.sessions.offered.is_empty();
             let token = match (&contact.sessions.current, contact.face.state) {
-                (Some(ratchet), ContactState::Accepted) => {
+                (Some(ratchet), ContactState::Accepted) if settled => {
                     Some(publish::token(ratchet, &account, now.unix.day()))
                 }
                 _ => None,

@@ -99,3 +99,27 @@ fn many_kills_under_loss_lose_nothing_and_double_nothing() {
         assert_eq!(world.said(0, 1, false), theirs, "seed {seed}");
     }
 }
+
+/// The other side has the new session and no other, we have answered its offer and are gone before its first words: it knows nothing of our new intro
+/// point, and we open nothing under the session that we had.
+#[test]
+fn who_is_killed_between_answer_and_proof_of_a_session_is_reached_along_their_own_spur() {
+    for survived in [false, true] {
+        let mut world = World::new(91, 2, CALM);
+        world.befriend(0, 1);
+        // Nothing of theirs waits for a receipt.
+        world.run(10.0);
+        world.lose_sessions(0);
+        world.send(0, 1, "after the loss");
+        let has_session = |w: &mut World| w.view(0, 1).is_some_and(|view| view.session);
+        assert!(world.run_until(60.0, has_session));
+        let store = world.kill(1).crash(survived);
+        assert!(!world.all_delivered(0, 1), "the proof was quicker");
+        // What leaves along the spur to the old intro point is lost for a long time.
+        world.mute(0, true, false);
+        world.run(5.0);
+        world.start(1, store);
+        assert!(world.run_until(15.0, |w| w.all_delivered(0, 1)));
+        assert_eq!(world.said(1, 0, false), ["after the loss"]);
+    }
+}
