@@ -13,7 +13,7 @@ use super::reach::ReachedBy;
 use super::session::{Copies, Start, current_row};
 use super::view::{ChatEvent, ContactState, Delivery};
 use crate::crypto::session::{OFFER, SessionStart};
-use crate::node::person::{ReplyHandle, Way};
+use crate::node::person::Way;
 use crate::wire::parcel::{Body, Receipt};
 use crate::wire::size::PARCEL;
 use crate::wire::time::Moment;
@@ -52,8 +52,6 @@ const STALL: Duration = Duration::from_secs(5);
 const GREETINGS: u32 = 3;
 /// Who was told that we are here is told again when a spur to them opens so long afterwards: along it they can answer at once.
 const GREETING_GAP: Duration = Duration::from_secs(20);
-/// A spur of theirs that was silent for so long makes way for another by which something came that proves nothing.
-const HANDLE_SILENCE: Duration = Duration::from_secs(20);
 /// What the receiver holds although something before it is missing is not sent again before this.
 const HELD: Duration = Duration::from_secs(60);
 
@@ -91,17 +89,6 @@ impl Contact {
             .offered
             .last()
             .map(|offered| offered.answer.clone())
-    }
-
-    /// Something that proves nothing came along this spur of theirs: a first parcel, or a copy of what has no place in the sequence. An answer can go
-    /// back along it, if nothing was heard of another for a while: whoever records parcels can send copies. Whether it is a way now.
-    pub fn came_unproven(&mut self, handle: ReplyHandle, now: Moment) -> bool {
-        let heard = self.reach.handle_heard();
-        let silent = heard.is_none_or(|heard| now.since(heard) >= HANDLE_SILENCE);
-        if silent {
-            self.reach.offer_handle(handle, now);
-        }
-        silent
     }
 
     /// What waited, or left some time ago, leaves at once.

@@ -11,6 +11,8 @@ use crate::wire::time::Moment;
 
 /// A reply handle that was silent this long is not used any more: spurs live about ten minutes.
 const HANDLE_LIFE: Duration = Duration::from_secs(15 * 60);
+/// A handle that was silent for so long makes way for another by which something came that proves nothing.
+const HANDLE_SILENCE: Duration = Duration::from_secs(20);
 /// A handle whose parcels nobody acknowledges is used this long beyond its patience while there is no other way: shorter than a session
 /// takes to count as lost.
 const HANDLE_ALONE: Duration = Duration::from_secs(30);
@@ -230,8 +232,20 @@ impl Reach {
         self.handle_until = None;
     }
 
+    /// Something that proves nothing came this way: a first parcel, or a copy of what has no place in the sequence. An answer can go back, if nothing
+    /// was heard by another handle for a while: whoever records parcels can send copies. Whether it is a way now.
+    pub fn offer_unproven(&mut self, handle: ReplyHandle, now: Moment) -> bool {
+        let silent = self
+            .handle_heard()
+            .is_none_or(|heard| now.since(heard) >= HANDLE_SILENCE);
+        if silent {
+            self.offer_handle(handle, now);
+        }
+        silent
+    }
+
     /// When a handle was last heard from, if there is one.
-    pub fn handle_heard(&self) -> Option<Moment> {
+    fn handle_heard(&self) -> Option<Moment> {
         self.handle.map(|(_, heard)| heard)
     }
 

@@ -228,7 +228,6 @@ impl Own {
 
     /// A block from a guard on an own circuit.
     pub fn block(&mut self, base: &mut Base, now: Now, number: u64, block: &[u8; BLOCK]) {
-        let other_ends = self.other_ends(number);
         let Some(circuit) = self.circuits.get_mut(&number) else {
             return;
         };
@@ -238,6 +237,10 @@ impl Own {
             }
             return;
         }
+        let other_ends = self.other_ends(number);
+        let Some(circuit) = self.circuits.get_mut(&number) else {
+            return;
+        };
         let (pool, pins) = (&mut self.pool, &mut self.pins);
         let progress = circuit
             .origin
