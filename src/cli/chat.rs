@@ -118,7 +118,7 @@ fn show(runtime: &Runtime, clock: Clock, app: App, source: Source) -> Result<(),
     let carrier = runtime.spawn(carrier.run(receiver));
     let theme = Theme::detect(|name| std::env::var(name).ok());
     let (result, carried) = runtime.block_on(async {
-        let result = tui::run(Screen::stdout(), theme, wishes, shown, app, clock.started()).await;
+        let result = tui::run(Screen::stdout(), theme, wishes, shown, app, || clock.now()).await;
         // Ends because the screen dropped its ends of the channels; it closes the profile.
         (result, carrier.await)
     });

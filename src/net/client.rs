@@ -207,6 +207,7 @@ mod tests {
     impl Machine for Relay {
         fn handle_datagram(&mut self, _: Now, _: SocketAddr, _: &[u8]) {}
         fn handle_timeout(&mut self, _: Now) {}
+        fn stood_still(&mut self, _: Now) {}
         fn command(&mut self, _: Now, command: NodeCommand) {
             assert!(
                 !matches!(command, NodeCommand::WantSpurs(_)),

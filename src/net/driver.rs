@@ -32,6 +32,8 @@ pub trait Machine: Send + 'static {
     fn handle_datagram(&mut self, now: Now, from: SocketAddr, bytes: &[u8]);
     fn handle_timeout(&mut self, now: Now);
     fn command(&mut self, now: Now, command: NodeCommand);
+    /// The program stood still until now.
+    fn stood_still(&mut self, now: Now);
     /// The next output, until there is none.
     fn poll_output(&mut self) -> Option<Output>;
     fn next_timeout(&self) -> Moment;
@@ -84,6 +86,7 @@ pub fn start<M: Machine>(
         person,
         counters: counters.clone(),
         next_snapshot: clock.at(),
+        stops: clock.stops(),
     };
     let thread = std::thread::Builder::new()
         .name(name.to_owned())
@@ -146,6 +149,7 @@ struct Worker<M> {
     person: Option<Arc<dyn PersonSink>>,
     counters: Arc<Counters>,
     next_snapshot: Moment,
+    stops: u32,
 }
 
 impl<M: Machine> Worker<M> {
@@ -154,6 +158,11 @@ impl<M: Machine> Worker<M> {
         let mut tired = false;
         loop {
             let now = self.clock.now();
+            if self.clock.stops() != self.stops {
+                self.stops = self.clock.stops();
+                self.machine.stood_still(now);
+                self.drain();
+            }
             if self.machine.next_timeout() <= now.at {
                 self.machine.handle_timeout(now);
                 self.drain();
@@ -271,6 +280,8 @@ mod tests {
                 });
             }
         }
+
+        fn stood_still(&mut self, _: Now) {}
 
         fn command(&mut self, _: Now, _: NodeCommand) {
             self.out.push_back(Output::Person(PersonEvent::SpurUp {

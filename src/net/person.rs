@@ -20,6 +20,10 @@ impl Machine for Node {
         Node::handle_timeout(self, now);
     }
 
+    fn stood_still(&mut self, now: Now) {
+        Node::stood_still(self, now);
+    }
+
     fn command(&mut self, now: Now, command: NodeCommand) {
         Node::command(self, now, command);
     }

@@ -261,6 +261,11 @@ impl Node {
         self.carry(now);
     }
 
+    /// The program stood still until now: a link over which nothing comes soon is gone, whatever the clock of this node says.
+    pub fn stood_still(&mut self, now: Now) {
+        self.links.stood_still(now.at);
+    }
+
     /// What the person asks. It fills queues that clocks empty, and moves no clock.
     pub fn command(&mut self, now: Now, command: NodeCommand) {
         if let NodeCommand::SendSpur { .. } | NodeCommand::SendReply { .. } = command {

@@ -96,6 +96,10 @@ struct Inhabitant {
     /// The program stands still until then, and so many datagrams wait for it.
     stands_until: Moment,
     held: usize,
+    /// How long it stood still: its clock did as well.
+    stood: Duration,
+    /// It goes on with the next thing that happens, and has not been told.
+    resumes: bool,
 }
 
 struct Person {
@@ -186,6 +190,8 @@ impl World {
                 inputs: None,
                 stands_until: Moment(0),
                 held: 0,
+                stood: Duration::ZERO,
+                resumes: false,
             });
             if index < config.entries {
                 let key = world.entry_key(index);
@@ -215,6 +221,14 @@ impl World {
 
     pub fn now(&self) -> Now {
         self.moment(self.now)
+    }
+
+    /// The clocks of a node, which stand still while it does.
+    pub fn now_at(&self, index: usize) -> Now {
+        Now {
+            at: self.now - self.inhabitants[index].stood,
+            ..self.now()
+        }
     }
 
     /// A moment as everybody in this world has it.
@@ -322,9 +336,8 @@ impl World {
                 target,
                 cell,
             } => {
-                let now = self.now();
                 let inhabitant = &mut self.inhabitants[target as usize];
-                if inhabitant.stands_until > now.at {
+                if inhabitant.stands_until > self.now {
                     if inhabitant.held >= HELD {
                         self.lost += 1;
                         return;
@@ -342,6 +355,9 @@ impl World {
                     return;
                 }
                 inhabitant.held = 0;
+                self.resume(target);
+                let now = self.now_at(target as usize);
+                let inhabitant = &mut self.inhabitants[target as usize];
                 if let Some(node) = &mut inhabitant.node {
                     if let Some(inputs) = &mut inhabitant.inputs {
                         inputs.takes(now.at, source, &cell);
@@ -351,18 +367,20 @@ impl World {
                 }
             }
             Event::Wake(index) => {
-                let now = self.now();
                 let inhabitant = &mut self.inhabitants[index as usize];
-                if inhabitant.wake > now.at {
+                if inhabitant.wake > self.now {
                     return; // An earlier wake has taken its place.
                 }
-                if inhabitant.stands_until > now.at {
+                if inhabitant.stands_until > self.now {
                     let until = inhabitant.stands_until;
                     inhabitant.wake = until;
                     self.push(until, Event::Wake(index));
                     return;
                 }
                 inhabitant.wake = Moment::NEVER;
+                self.resume(index);
+                let now = self.now_at(index as usize);
+                let inhabitant = &mut self.inhabitants[index as usize];
                 if let Some(node) = &mut inhabitant.node
                     && node.next_timeout() <= now.at
                 {
@@ -378,6 +396,16 @@ impl World {
                 }
                 self.settle(index);
             }
+        }
+    }
+
+    fn resume(&mut self, index: u32) {
+        let now = self.now_at(index as usize);
+        let inhabitant = &mut self.inhabitants[index as usize];
+        if std::mem::take(&mut inhabitant.resumes)
+            && let Some(node) = &mut inhabitant.node
+        {
+            node.stood_still(now);
         }
     }
 
@@ -411,8 +439,9 @@ impl World {
 
     /// Drains a node and its person until both are quiet, then books their next wake.
     fn settle(&mut self, index: u32) {
-        let now = self.now();
         let i = index as usize;
+        let now = self.now_at(i);
+        let stood = self.inhabitants[i].stood;
         loop {
             let mut quiet = true;
             while let Some(output) = self.inhabitants[i]
@@ -427,12 +456,12 @@ impl World {
                         to,
                         cell,
                         cause,
-                    } => self.transmit(index, at.max(now.at), to, cell, cause),
+                    } => self.transmit(index, at.max(now.at) + stood, to, cell, cause),
                     NodeOutput::Person(event) => {
                         if let Some(person) = &mut self.inhabitants[i].person
                             && let Some(messenger) = &mut person.messenger
                         {
-                            person.diary.event(now.at, &event);
+                            person.diary.event(now.at + stood, &event);
                             messenger.handle_node(now, event);
                         }
                     }
@@ -445,7 +474,7 @@ impl World {
                     quiet = false;
                     match output {
                         MessengerOutput::Node(command) => {
-                            person.diary.command(now.at, &command);
+                            person.diary.command(now.at + stood, &command);
                             if let Some(node) = &mut inhabitant.node {
                                 node.command(now, command);
                             }
@@ -471,7 +500,7 @@ impl World {
         let person = inhabitant
             .messenger()
             .map_or(Moment::NEVER, |messenger| messenger.next_timeout(now));
-        let wake = node.min(person).max(now.at);
+        let wake = node.min(person).max(now.at) + stood;
         if wake != Moment::NEVER && wake < inhabitant.wake {
             inhabitant.wake = wake;
             self.push(wake, Event::Wake(index));

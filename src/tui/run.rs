@@ -4,7 +4,7 @@
 //! is told to the person instead.
 
 use std::io::Write;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use ratatui::buffer::Buffer;
@@ -22,7 +22,7 @@ use super::view;
 use crate::app::keymap::{Action, lookup};
 use crate::app::{App, Command, Event, Stage, update};
 use crate::platform::signals::{Job, JobControl, Signals, stop_here};
-use crate::wire::time::{Moment, Now, UnixMs};
+use crate::wire::time::Now;
 
 /// Between two frames: an eye sees no more, and a busy network must not keep the processor busy with drawing.
 const FRAME: Duration = Duration::from_millis(33);
@@ -46,19 +46,7 @@ pub enum ExitReason {
     ProgramEnded,
 }
 
-/// The clocks as `Now`; `started` is the program's beginning.
-pub fn now(started: Instant) -> Now {
-    let at = Moment(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
-    let unix = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
-    Now {
-        at,
-        unix: UnixMs(unix),
-    }
-}
-
-/// Runs the screen until the person quits, a signal ends it or the program does. `started` is when the clock of `app.now` began.
+/// Runs the screen until the person quits, a signal ends it or the program does. `clock` reads the clocks that `app.now` was read from.
 /// The terminal is entered here and left before this returns, whatever it returns.
 pub async fn run<W: Write, M: LineMode>(
     mut screen: Screen<W, M>,
@@ -66,7 +54,7 @@ pub async fn run<W: Write, M: LineMode>(
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<Event>,
     start: App,
-    started: Instant,
+    clock: impl Fn() -> Now,
 ) -> anyhow::Result<ExitReason> {
     super::terminal::install_panic_hook();
     screen.enter()?;
@@ -76,7 +64,7 @@ pub async fn run<W: Write, M: LineMode>(
         commands,
         app: start,
         composer: ComposerBox::default(),
-        started,
+        clock,
     }
     .run(events)
     .await;
@@ -84,16 +72,16 @@ pub async fn run<W: Write, M: LineMode>(
     result
 }
 
-struct Loop<'a, W: Write, M: LineMode> {
+struct Loop<'a, W: Write, M: LineMode, C: Fn() -> Now> {
     screen: &'a mut Screen<W, M>,
     theme: Theme,
     commands: mpsc::Sender<Command>,
     app: App,
     composer: ComposerBox,
-    started: Instant,
+    clock: C,
 }
 
-impl<W: Write, M: LineMode> Loop<'_, W, M> {
+impl<W: Write, M: LineMode, C: Fn() -> Now> Loop<'_, W, M, C> {
     async fn run(&mut self, mut events: mpsc::Receiver<Event>) -> anyhow::Result<ExitReason> {
         let mut input = EventStream::new();
         let mut signals = Signals::new()?;
@@ -218,7 +206,7 @@ impl<W: Write, M: LineMode> Loop<'_, W, M> {
     /// One event through `update`, and what it asks for.
     fn take(&mut self, event: Event) -> anyhow::Result<Option<ExitReason>> {
         let mut asked = None;
-        let mut queue = update(&mut self.app, event, now(self.started));
+        let mut queue = update(&mut self.app, event, (self.clock)());
         while !queue.is_empty() {
             let mut again = Vec::new();
             for command in queue {
@@ -233,7 +221,7 @@ impl<W: Write, M: LineMode> Loop<'_, W, M> {
                                     text,
                                     position: None,
                                 },
-                                now(self.started),
+                                (self.clock)(),
                             ));
                         }
                     }
@@ -270,7 +258,7 @@ impl<W: Write, M: LineMode> Loop<'_, W, M> {
         };
         match self.commands.try_send(command) {
             Ok(()) => Vec::new(),
-            Err(_) => update(&mut self.app, refused, now(self.started)),
+            Err(_) => update(&mut self.app, refused, (self.clock)()),
         }
     }
 }

@@ -81,6 +81,10 @@ impl Machine for Watched {
         self.node.handle_timeout(now);
     }
 
+    fn stood_still(&mut self, now: Now) {
+        self.node.stood_still(now);
+    }
+
     fn command(&mut self, now: Now, command: NodeCommand) {
         self.node.command(now, command);
     }

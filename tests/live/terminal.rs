@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use paratox::app::{App, Command, Event, Stage};
+use paratox::net::clock::Clock;
 use paratox::tui::terminal::Screen;
 use paratox::tui::theme::Theme;
 use paratox::tui::{ExitReason, run};
@@ -25,12 +26,12 @@ fn child() {
     let Ok(fate) = std::env::var(FATE) else {
         return;
     };
-    let started = Instant::now();
+    let clock = Clock::start();
     let app = App::new(
         Stage::Chat,
         "~",
         TimeZone::UTC,
-        paratox::tui::run::now(started),
+        clock.now(),
     );
     let (commands, mut asked) = tokio::sync::mpsc::channel::<Command>(8);
     let (_events, events) = tokio::sync::mpsc::channel::<Event>(8);
@@ -51,7 +52,7 @@ fn child() {
         commands,
         events,
         app,
-        started,
+        || clock.now(),
     ));
     runtime.shutdown_background();
     println!(

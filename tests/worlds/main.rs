@@ -10,4 +10,5 @@ mod hostile_peer;
 mod quick_start;
 mod recovery;
 mod simulated_delivery;
+mod standstill;
 mod twin_worlds;

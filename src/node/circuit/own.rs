@@ -41,8 +41,8 @@ const SHORTEST_LIFE: f64 = 300.0;
 /// A circuit is dead when its end was not heard for so many seconds and so many mean gaps: of 12 in a row without a cell there is one in 160 000.
 const SILENCE_SECONDS: f64 = 8.0;
 const SILENCE_GAPS: f64 = 12.0;
-/// Where this is noticed so many seconds late the program stood still, and what came meanwhile was not looked at yet.
-const STOOD_STILL_SECONDS: f64 = 2.0;
+/// Where this is noticed so many seconds late the node was held up, and what came meanwhile was not looked at yet.
+const HELD_UP_SECONDS: f64 = 2.0;
 /// Contacts that may want a spur; the rest is cut.
 const MAX_WANTED: usize = 64;
 /// Parcels that wait for the outbound clock, by contact; one more is refused and the messenger told.

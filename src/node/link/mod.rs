@@ -229,6 +229,15 @@ impl Links {
         }
     }
 
+    /// The program stood still until now. The other ends did not, or did as well: nobody knows until something comes.
+    pub fn stood_still(&mut self, now: Moment) {
+        for assoc in self.assocs.values_mut() {
+            if let Role::Shaped(link) = &mut assoc.role {
+                link.shaped.stood_still(now);
+            }
+        }
+    }
+
     /// Queues a circuit body on a link or spur, in a lane that takes turns with the others.
     pub fn send(&mut self, id: AssocId, lane: u32, body: &[u8; BODY]) -> Result<(), Full> {
         match self.assocs.get_mut(&id) {

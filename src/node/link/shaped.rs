@@ -31,6 +31,11 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// A suspected link goes on sending for this long before it is down.
 const HOPE: Duration = Duration::from_secs(10);
 
+/// After a standstill of the program a link has to be heard again within this long (or 12 ticks), counted from the time when what had waited in
+/// the socket meanwhile is read.
+const PROOF: Duration = Duration::from_secs(3);
+const BACKLOG: Duration = Duration::from_secs(1);
+
 /// A body on its way.
 struct Item {
     slot: Slot,
@@ -112,6 +117,8 @@ pub struct Shaped {
     seen: Window,
     peer_credit: u16,
     last_in: Moment,
+    /// The program stood still, and what it says about the peer counts from this moment on. None once it was heard.
+    resumed: Option<Moment>,
     pub counts: Counts,
 }
 
@@ -141,6 +148,7 @@ impl Shaped {
             seen: Window::new(),
             peer_credit: FIRST_CREDIT,
             last_in: now,
+            resumed: None,
             counts: Counts::default(),
         }
     }
@@ -208,6 +216,7 @@ impl Shaped {
         room: bool,
     ) -> Brought {
         self.last_in = now;
+        self.resumed.take_if(|resumed| *resumed <= now);
         self.counts.cells_in += 1;
         if let Some(ack) = header.ack {
             self.acknowledged(now, &ack);
@@ -272,8 +281,20 @@ impl Shaped {
         now.since(self.last_in)
     }
 
+    /// The program stood still until now: the other end may have given this link up.
+    pub fn stood_still(&mut self, now: Moment) {
+        self.resumed = Some(now + BACKLOG);
+    }
+
     pub fn health(&self, now: Moment) -> Health {
-        let silence = SILENCE.max(Duration::from_secs_f64(12.0 / self.rate));
+        let gaps = Duration::from_secs_f64(12.0 / self.rate);
+        if self
+            .resumed
+            .is_some_and(|resumed| now.since(resumed) > PROOF.max(gaps))
+        {
+            return Health::Dead;
+        }
+        let silence = SILENCE.max(gaps);
         let silent = self.silence(now);
         if silent < silence {
             Health::Fine

@@ -26,6 +26,8 @@ impl World {
         let inhabitant = &mut self.inhabitants[index];
         inhabitant.node = None;
         inhabitant.stands_until = Moment(0);
+        inhabitant.stood = Duration::ZERO;
+        inhabitant.resumes = false;
         if let Some(person) = &mut inhabitant.person
             && let Some(messenger) = person.messenger.take()
         {
@@ -48,9 +50,14 @@ impl World {
         self.settle(index as u32);
     }
 
-    /// The program stands still for `span`, as one that was stopped and is to be continued, or a computer with its lid shut: clocks go on,
-    /// and what comes for it waits as long as there is room.
+    /// The program stands still for `span`, as one that was stopped and is to be continued, or a computer with its lid shut: its clock of moments
+    /// does as well (`net::clock`), and what comes for it waits as long as there is room.
     pub fn stand_still(&mut self, index: usize, span: Duration) {
-        self.inhabitants[index].stands_until = self.now + span;
+        let inhabitant = &mut self.inhabitants[index];
+        let from = inhabitant.stands_until.max(self.now);
+        let until = from.max(self.now + span);
+        inhabitant.stands_until = until;
+        inhabitant.stood += until.since(from);
+        inhabitant.resumes = true;
     }
 }

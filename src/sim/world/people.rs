@@ -62,7 +62,7 @@ impl World {
 
     /// What the person types.
     pub fn command(&mut self, index: usize, command: Command) -> Result<Reply, CommandError> {
-        let now = self.now();
+        let now = self.now_at(index);
         let reply = self.messenger(index).command(now, command);
         self.settle(index as u32);
         reply

@@ -10,7 +10,7 @@ use super::super::origin::{Leeway, Origin};
 use super::super::path::{self, TINY};
 use super::super::spur::Spurs;
 use super::super::timers::Timer;
-use super::{Age, Circuit, Duty, Load, Own, STOOD_STILL_SECONDS, silence};
+use super::{Age, Circuit, Duty, HELD_UP_SECONDS, Load, Own, silence};
 use crate::wire::class::Class;
 use crate::wire::time::Now;
 
@@ -267,7 +267,7 @@ impl Own {
         let until = circuit.origin.heard.after_seconds(silence);
         let again = if until > now.at {
             until
-        } else if now.at > until.after_seconds(STOOD_STILL_SECONDS) {
+        } else if now.at > until.after_seconds(HELD_UP_SECONDS) {
             now.at.after_seconds(silence)
         } else {
             self.dead(base, now, number);

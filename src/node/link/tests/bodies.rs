@@ -251,6 +251,34 @@ fn a_closed_link_is_told_in_later_slots_and_goes_on_ticking_for_a_while() {
 }
 
 #[test]
+fn after_a_standstill_a_link_has_to_be_heard_again_and_what_waited_in_the_socket_does_not_count() {
+    for heard in [false, true] {
+        let mut world = World::of(26, 2);
+        let (link, _) = world.link(0, 1, Purpose::Link);
+        world.run(20.0);
+        let now = world.time();
+        world.nodes[0].links.stood_still(now.at);
+        // What comes in the first second was sent before, for all the node knows.
+        world.run(0.9);
+        world.cut = !heard;
+        world.run(1.0);
+        assert_eq!(world.nodes[0].downs, [], "not given up at once");
+        world.run(3.0);
+        let down = if heard {
+            vec![]
+        } else {
+            vec![(link, DownReason::Silent)]
+        };
+        assert_eq!(world.nodes[0].downs, down);
+        assert_eq!(
+            world.nodes[1].downs,
+            [],
+            "who did not stand still waits as ever"
+        );
+    }
+}
+
+#[test]
 fn a_link_on_which_nothing_arrives_is_suspected_after_thirty_seconds_and_down_after_forty() {
     let mut world = World::of(22, 2);
     let (a, _) = world.link(0, 1, Purpose::Link);

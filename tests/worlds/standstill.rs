@@ -1,0 +1,64 @@
+//! A program that stood still (Ctrl+Z, a lid that was shut) goes on within seconds.
+//!
+//! Where all nodes stand still together, as those of `paratox demo` do, nothing has happened and nothing is to be built again. Where one stands
+//! still alone, the others have given its links up, and it finds out soon instead of waiting for what its own clock calls silence.
+
+use std::time::Duration;
+
+use paratox::sim::world::World;
+
+use crate::chatting::{ALICE, BOB, LOOK, NODES, chatting};
+
+/// Longer than a link bears silence.
+const STANDSTILL: Duration = Duration::from_secs(45);
+/// Words said one after the other, each after the one before it has arrived.
+const WORDS: usize = 5;
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// How long each of Alice's words needs from now on.
+fn waits(world: &mut World) -> Vec<Duration> {
+    let mut waits = Vec::new();
+    for word in 0..WORDS {
+        let start = world.now().at;
+        let number = world.say(ALICE, BOB, &format!("word {word}"));
+        let arrived = world.run_until(LIMIT, LOOK, |world| {
+            let delivered = world.delivered(ALICE);
+            delivered.iter().any(|(of, _)| *of == number)
+        });
+        assert!(arrived, "word {word} never arrived");
+        waits.push(world.now().at.since(start));
+    }
+    waits
+}
+
+fn stand_still(world: &mut World, who: &[usize]) {
+    for index in who {
+        world.stand_still(*index, STANDSTILL);
+    }
+    world.run_for(STANDSTILL);
+}
+
+#[test]
+fn a_network_that_stood_still_as_a_whole_goes_on_where_it_was() {
+    let mut world = chatting(31);
+    let ways = |world: &World| {
+        let node = world.node(ALICE).expect("it runs");
+        ["outbound", "inbound", "standby"].map(|role| node.path_of(role))
+    };
+    let before = ways(&world);
+    stand_still(&mut world, &(0..NODES).collect::<Vec<_>>());
+    let waits = waits(&mut world);
+    println!("everybody stood still for {STANDSTILL:?}; then {waits:?}");
+    assert!(before.iter().all(|way| !way.is_empty()));
+    assert_eq!(ways(&world), before, "circuits were built anew");
+    assert!(waits.iter().all(|wait| *wait < Duration::from_secs(20)));
+}
+
+#[test]
+fn who_stood_still_alone_has_new_links_and_is_heard_within_a_minute() {
+    let mut world = chatting(32);
+    stand_still(&mut world, &[ALICE]);
+    let waits = waits(&mut world);
+    println!("Alice stood still for {STANDSTILL:?}; then {waits:?}");
+    assert!(waits.iter().all(|wait| *wait < Duration::from_secs(60)));
+}
