@@ -20,6 +20,7 @@ use crate::crypto::id::AccountId;
 use crate::crypto::secrecy::Secrecy;
 use crate::node::person::ContactTag;
 use crate::wire::codec::{Malformed, Reader, malformed};
+use crate::wire::introduction::Introduction;
 use crate::wire::parcel::{Body, Kind, RECEIPT_LINKS, START};
 use crate::wire::size::{PARCEL, TEXT};
 use crate::wire::time::{Moment, Now, UnixMs};
@@ -95,6 +96,8 @@ pub struct Talk {
     pub peer_receipt: u32,
     /// Parcels in a row that came from them and opened under nothing.
     pub unopened: u32,
+    /// Where we are reached now, if they are to be told.
+    pub news: Option<News>,
     /// They lack what we do not have any more: tell them from where on it goes.
     pub skip_due: bool,
     /// No text leaves before a new session is confirmed: the old one may have sealed other texts under the same keys.
@@ -108,6 +111,14 @@ pub struct Talk {
     pub lost_at: Option<Moment>,
     /// The person was told that the peer's state is older than it was.
     pub told_peer_lost: bool,
+}
+
+/// What a contact is told of our intro points.
+pub struct News {
+    pub introduction: Introduction,
+    /// Copies that have left.
+    pub copies: u32,
+    pub due: Moment,
 }
 
 impl Talk {
@@ -129,6 +140,7 @@ impl Talk {
             verified: false,
             peer_receipt: 0,
             unopened: 0,
+            news: None,
             skip_due: false,
             rekey: false,
             renew_at: Moment(0),

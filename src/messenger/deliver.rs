@@ -6,14 +6,15 @@
 use std::time::Duration;
 
 use super::FIRST_PARCEL_VERSION;
-use super::contact::{Contact, outgoing_row};
+use super::contact::{Contact, News, outgoing_row};
 use super::desk::Desk;
 use super::persistence::{Change, Persistence, StoreError};
 use super::reach::ReachedBy;
 use super::session::{Copies, Start, current_row};
 use super::view::{ChatEvent, ContactState, Delivery};
 use crate::crypto::session::{OFFER, SessionStart};
-use crate::node::person::Way;
+use crate::node::person::{ReplyHandle, Way};
+use crate::wire::introduction::Introduction;
 use crate::wire::parcel::{Body, Receipt};
 use crate::wire::size::PARCEL;
 use crate::wire::time::Moment;
@@ -52,6 +53,9 @@ const STALL: Duration = Duration::from_secs(5);
 const GREETINGS: u32 = 3;
 /// Who was told that we are here is told again when a spur to them opens so long afterwards: along it they can answer at once.
 const GREETING_GAP: Duration = Duration::from_secs(20);
+/// How often a contact is told of our intro points, and how far apart: nobody acknowledges it, and who missed both looks the descriptor up.
+const NEWS_COPIES: u32 = 2;
+const NEWS_AGAIN: Duration = Duration::from_secs(10);
 /// What the receiver holds although something before it is missing is not sent again before this.
 const HELD: Duration = Duration::from_secs(60);
 
@@ -99,6 +103,34 @@ impl Contact {
         }
     }
 
+    /// Our intro points are others from now on. Who only looked the descriptor up when the old ones are gone would be without a way for half a minute.
+    pub fn introduce(&mut self, introduction: &Introduction, now: Moment) {
+        if self.face.state == ContactState::Accepted {
+            self.talk.news = Some(News {
+                introduction: introduction.clone(),
+                copies: 0,
+                due: now,
+            });
+        }
+    }
+
+    /// When they are to be told of our intro points: once they have proved the session, and not instead of what waits for the first time.
+    fn news_due(&self) -> Moment {
+        let told = self
+            .talk
+            .news
+            .as_ref()
+            .filter(|_| self.talk.heard_in_session);
+        told.map_or(Moment::NEVER, |news| news.due)
+    }
+
+    /// Their spur has ended: what left along it and was not acknowledged leaves again another way.
+    pub fn handle_gone(&mut self, handle: ReplyHandle, now: Moment) {
+        if self.reach.handle_gone(handle) {
+            self.outbox.hurry_by_handle(now);
+        }
+    }
+
     /// A parcel came that was opened before: our receipt was lost.
     pub fn came_again(&mut self, by: ReachedBy, now: Moment) {
         if self.sessions.current.is_none() {
@@ -143,6 +175,7 @@ impl Contact {
         };
         if self.sessions.current.is_some() {
             due = due.min(self.owed_receipt().unwrap_or(Moment::NEVER));
+            due = due.min(self.news_due());
             if self.talk.skip_due {
                 due = Moment(0);
             }
@@ -329,7 +362,7 @@ impl Contact {
                 if item.due > now {
                     continue;
                 }
-                let Some(by) = self.reach.way(now, item.tries) else {
+                let Some(by) = self.reach.way_again(now, item.tries, item.last) else {
                     break;
                 };
                 let parcel = match &item.sealed {
@@ -389,6 +422,23 @@ impl Contact {
                 leaving.push((by.way(self.tag), Box::new(parcel)));
             }
         }
+        let news = self
+            .talk
+            .news
+            .as_mut()
+            .filter(|_| self.talk.heard_in_session);
+        if let Some(news) = news.filter(|news| news.due <= now)
+            && let Some(by) = self.reach.way(now, news.copies)
+        {
+            let body = Body::introduction(have, &news.introduction);
+            if let Ok((parcel, _)) = ratchet.encrypt(body.bytes(), &mut desk.random) {
+                sealed_any = true;
+                leaving.push((by.way(self.tag), Box::new(parcel)));
+            }
+            news.copies += 1;
+            news.due = now + NEWS_AGAIN;
+        }
+        self.talk.news.take_if(|news| news.copies >= NEWS_COPIES);
         if let Some(by) = receipt_by {
             draft.head.receipts = draft.head.receipts.saturating_add(1);
             let receipt = Receipt {

@@ -347,6 +347,13 @@ impl<P: Persistence> Messenger<P> {
                 let from = self.handles.get(&handle).copied();
                 self.arrived(now, ReachedBy::Handle(handle), from, parcel);
             }
+            PersonEvent::HandleGone { handle } => {
+                let account = self.handles.get(&handle);
+                if let Some(contact) = account.and_then(|of| self.contacts.get_mut(of)) {
+                    self.touched.insert(contact.account);
+                    contact.handle_gone(handle, now.at);
+                }
+            }
             PersonEvent::Fetched { id, value } => self.fetched(now, id, value),
             PersonEvent::Published { id, copies } => self.publisher.published(id, copies, now),
             PersonEvent::NotSent { way, parcel } => {
@@ -471,6 +478,11 @@ impl<P: Persistence> Messenger<P> {
             }
         }
         self.publisher.serve(&mut self.desk, &mut self.next_id, now);
+        if let Some(introduction) = self.publisher.news() {
+            for contact in self.contacts.values_mut() {
+                contact.introduce(&introduction, now.at);
+            }
+        }
         self.show(now);
     }
 

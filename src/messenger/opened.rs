@@ -18,6 +18,7 @@ use super::view::{ChatEvent, ContactState, Delivery};
 use super::{Messenger, PENDING};
 use crate::crypto::id::AccountId;
 use crate::crypto::ratchet::RatchetStep;
+use crate::wire::introduction::Introduction;
 use crate::wire::parcel::{Body, Meaning, Receipt};
 use crate::wire::time::Now;
 /// A contact that denies our past again within this time gets its new session at the usual pace.
@@ -40,6 +41,8 @@ struct After {
     /// The outbox with new numbers.
     renumbered: Option<Vec<Item>>,
     aside: u32,
+    /// Where they are reached from now on.
+    introduction: Option<Introduction>,
 }
 
 impl<P: Persistence> Messenger<P> {
@@ -109,6 +112,9 @@ impl<P: Persistence> Messenger<P> {
                             take_units(&self.desk, contact, &mut draft, taken, now);
                         }
                     }
+                }
+                Ok(Meaning::Introduction(introduction)) => {
+                    after.introduction = Some(introduction);
                 }
                 Ok(Meaning::Piece { .. }) | Err(_) => after.aside = 1,
             }
@@ -202,9 +208,12 @@ impl<P: Persistence> Messenger<P> {
             talk.peer_receipt = number;
         }
         if let Some(up_to) = after.acknowledged
-            && contact.outbox.acknowledge(up_to, now.at)
+            && let Some(left) = contact.outbox.acknowledge(up_to, now.at)
         {
-            contact.reach.spur_led_there();
+            contact.reach.spur_led_there(left);
+        }
+        if let Some(introduction) = after.introduction {
+            contact.reach.told(introduction, now.at);
         }
         if let Some((have, ahead)) = after.held {
             contact.outbox.note_held(have, ahead, now.at);

@@ -259,9 +259,9 @@ impl Outbox {
         head
     }
 
-    /// Removes what is acknowledged and learns how long it took. Whether anything of it left along our spur last.
-    pub fn acknowledge(&mut self, up_to: u32, now: Moment) -> bool {
-        let mut by_spur = false;
+    /// Removes what is acknowledged and learns how long it took. Gives when something of it left along our spur, the last that did.
+    pub fn acknowledge(&mut self, up_to: u32, now: Moment) -> Option<Moment> {
+        let mut by_spur = None;
         while self
             .items
             .front()
@@ -270,7 +270,9 @@ impl Outbox {
             let Some(item) = self.items.pop_front() else {
                 break;
             };
-            by_spur |= item.by_spur;
+            if item.by_spur && item.tries > 0 {
+                by_spur = by_spur.max(Some(item.last));
+            }
             if item.tries == 1 && !item.held {
                 self.learn(now.since(item.last).as_secs_f64());
                 self.kept = 0.0;
@@ -378,6 +380,15 @@ impl Outbox {
             if item.tries == 0 || now.since(item.last) > FRESHLY_LEFT {
                 item.due = now;
                 item.waits = 0;
+            }
+        }
+    }
+
+    /// Their spur is gone: what left along it leaves at once.
+    pub fn hurry_by_handle(&mut self, now: Moment) {
+        for item in self.items.iter_mut().take(WINDOW) {
+            if item.tries > 0 && !item.by_spur && !item.held {
+                item.due = now;
             }
         }
     }

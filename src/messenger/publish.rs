@@ -7,6 +7,7 @@ use crate::crypto::blind::Purpose;
 use crate::crypto::id::AccountId;
 use crate::crypto::ratchet::Ratchet;
 use crate::node::person::{IntroPoint, NodeCommand};
+use crate::wire::introduction::Introduction;
 use crate::wire::size::VALUE;
 use crate::wire::time::{Moment, Now};
 use crate::wire::{descriptor, introduction};
@@ -57,6 +58,9 @@ pub struct Publisher {
     failures: u32,
     day: u32,
     revision: u64,
+    /// What contacts are to be told of, as it was published: since the points were others than before.
+    news: Option<Introduction>,
+    named: Vec<IntroPoint>,
     /// Whether the way to the own place was asked for.
     approached: bool,
     look: Look,
@@ -71,6 +75,8 @@ impl Publisher {
             failures: 0,
             day,
             revision: 0,
+            news: None,
+            named: Vec::new(),
             approached: false,
             look: Look::NotYet,
         }
@@ -129,6 +135,11 @@ impl Publisher {
         }
     }
 
+    /// Other intro points than before have just been published: contacts do not learn of it by themselves before the old ones are gone.
+    pub fn news(&mut self) -> Option<Introduction> {
+        self.news.take()
+    }
+
     fn retry(&mut self, now: Now) {
         let wait = (RETRY_FIRST * 2f64.powi(self.failures.min(10) as i32)).min(RETRY_LAST);
         self.failures = self.failures.saturating_add(1);
@@ -185,6 +196,14 @@ impl Publisher {
             key: place_of(&desk.id, day),
             value,
         });
+        if self.named != self.points {
+            self.named.clone_from(&self.points);
+            self.news = Some(Introduction {
+                day,
+                revision: self.revision,
+                points: self.points.clone(),
+            });
+        }
         self.pending = Some((id, now.at.after_seconds(PATIENCE)));
         self.next = now.at.after_seconds(AGAIN.0 + AGAIN.1 * desk.random.unit());
     }

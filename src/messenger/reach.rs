@@ -63,8 +63,8 @@ pub struct Reach {
     spur_up: bool,
     /// Since when it is, or goes elsewhere.
     spur_since: Moment,
-    /// Since then something came by it, or something that left by it was acknowledged.
-    spur_proved: bool,
+    /// Since then something came by it, or something that left by it was acknowledged: when that came or left.
+    spur_proved: Option<Moment>,
     spur_heard: Moment,
     /// The patience with the spur ends: a parcel left along it, and nothing that left so was acknowledged since.
     spur_until: Option<Moment>,
@@ -95,7 +95,7 @@ impl Reach {
             silent_since: None,
             spur_up: false,
             spur_since: Moment(0),
-            spur_proved: false,
+            spur_proved: None,
             spur_heard: Moment(0),
             spur_until: None,
             handle: None,
@@ -109,6 +109,15 @@ impl Reach {
     /// The way for something that left `tries` times without an answer: our spur, whose end we know beforehand, then theirs, in turn; theirs
     /// first if it was heard from since ours opened and ours was not. While nothing comes of the spur, theirs alone.
     pub fn way(&self, now: Moment, tries: u32) -> Option<ReachedBy> {
+        self.choose(now, tries, None)
+    }
+
+    /// The same for something that left last at `left`. Where one of the two carried something later, this one was lost by chance: that way again.
+    pub fn way_again(&self, now: Moment, tries: u32, left: Moment) -> Option<ReachedBy> {
+        self.choose(now, tries, (tries > 0).then_some(left))
+    }
+
+    fn choose(&self, now: Moment, tries: u32, left: Option<Moment>) -> Option<ReachedBy> {
         let handle = self.open_handle(now).map(ReachedBy::Handle);
         if !self.spur_up {
             return handle;
@@ -117,8 +126,13 @@ impl Reach {
         let newer = self
             .handle_heard()
             .is_some_and(|heard| heard > self.spur_since);
-        let spur_first = self.spur_proved || !newer;
-        let by_spur = !doubtful && tries.is_multiple_of(2) == spur_first;
+        let spur_first = self.spur_proved.is_some() || !newer;
+        let carried = |proof: Option<Moment>| left.is_some_and(|left| proof > Some(left));
+        let by_spur = match (carried(self.spur_proved), carried(self.handle_heard())) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => !doubtful && tries.is_multiple_of(2) == spur_first,
+        };
         handle.filter(|_| !by_spur).or(Some(ReachedBy::Spur))
     }
 
@@ -165,10 +179,15 @@ impl Reach {
         until.get_or_insert(now + patience);
     }
 
-    /// Something that left along our spur was acknowledged.
-    pub fn spur_led_there(&mut self) {
+    /// Something that left along our spur at `left` was acknowledged.
+    pub fn spur_led_there(&mut self, left: Moment) {
         self.spur_until = None;
-        self.spur_proved = true;
+        self.spur_proved = self.spur_proved.max(Some(left));
+    }
+
+    /// The intro point says that their spur has ended. Whether it was the way that is known.
+    pub fn handle_gone(&mut self, gone: ReplyHandle) -> bool {
+        self.handle.take_if(|(known, _)| *known == gone).is_some()
     }
 
     /// A way refused a parcel: the other one, if it is open. A handle that refused is a way no more.
@@ -187,7 +206,7 @@ impl Reach {
     pub fn spur_up(&mut self, now: Moment) {
         self.spur_up = true;
         self.spur_since = now;
-        self.spur_proved = false;
+        self.spur_proved = None;
         self.spur_until = None;
         self.credential_since = now;
     }
@@ -215,7 +234,7 @@ impl Reach {
         match by {
             ReachedBy::Spur => {
                 self.spur_heard = now;
-                self.spur_led_there();
+                self.spur_led_there(now);
                 false
             }
             ReachedBy::Handle(handle) => {
@@ -336,6 +355,15 @@ impl Reach {
         self.next_fetch = now.after_seconds(wait);
     }
 
+    /// They say in the session where they are reached from now on. What was known of them stands beside anything older.
+    pub fn told(&mut self, introduction: Introduction, now: Moment) {
+        if (introduction.day, introduction.revision) > self.revision
+            && !introduction.points.is_empty()
+        {
+            self.take(introduction, now);
+        }
+    }
+
     pub fn found(&mut self, introduction: Introduction, now: Moment) {
         self.fetch = None;
         if (introduction.day, introduction.revision) < self.revision
@@ -344,6 +372,13 @@ impl Reach {
             self.failed(now);
             return;
         }
+        self.take(introduction, now);
+        let wait = doubled(self.looks);
+        self.looks = self.looks.saturating_add(1);
+        self.next_fetch = now.after_seconds(wait.min(LAST_FETCH));
+    }
+
+    fn take(&mut self, introduction: Introduction, now: Moment) {
         self.revision = (introduction.day, introduction.revision);
         self.fetched = Some(now);
         self.failures = 0;
@@ -357,9 +392,6 @@ impl Reach {
         } else {
             self.same = self.same.saturating_add(1);
         }
-        let wait = doubled(self.looks);
-        self.looks = self.looks.saturating_add(1);
-        self.next_fetch = now.after_seconds(wait.min(LAST_FETCH));
     }
 
     /// The day is another one: what is found now counts, whatever its revision.
@@ -521,8 +553,47 @@ mod tests {
         assert!(!by_handle(&reach, 30.0, 0) && by_handle(&reach, 30.0, 1));
         reach.heard(ReachedBy::Handle(HANDLE), second(31.0));
         assert!(by_handle(&reach, 31.0, 0) && !by_handle(&reach, 31.0, 1));
-        reach.spur_led_there();
+        reach.spur_led_there(second(31.0));
         assert!(!by_handle(&reach, 31.0, 0) && by_handle(&reach, 31.0, 1));
+    }
+
+    #[test]
+    fn what_was_lost_by_chance_takes_the_way_again_that_carried_something_later() {
+        let mut reach = Reach::new();
+        reach.spur_up(second(1.0));
+        reach.heard(ReachedBy::Handle(HANDLE), second(1.0));
+        let way = |reach: &Reach, left: f64| reach.way_again(second(12.0), 1, second(left));
+        let (spur, handle) = (Some(ReachedBy::Spur), Some(ReachedBy::Handle(HANDLE)));
+        assert_eq!(way(&reach, 10.0), handle, "nothing is known: in turn");
+        reach.spur_led_there(second(11.0));
+        assert_eq!(way(&reach, 10.0), spur);
+        assert_eq!(way(&reach, 11.5), handle, "it left after that");
+        assert!(!reach.heard(ReachedBy::Handle(HANDLE), second(12.0)));
+        assert_eq!(way(&reach, 10.0), handle, "both carried something: in turn");
+        assert!(reach.handle_gone(HANDLE));
+        assert!(!reach.handle_gone(HANDLE));
+        assert_eq!(way(&reach, 11.5), spur);
+    }
+
+    #[test]
+    fn older_words_of_where_they_are_reached_change_nothing() {
+        let mut reach = Reach::new();
+        reach.found(introduction(&[1]), second(0.0));
+        let point = |reach: &mut Reach| {
+            let target = reach.target(ContactTag(1), None, true, second(1.0));
+            target.map(|target| target.point[0])
+        };
+        reach.told(introduction(&[2]), second(1.0));
+        assert_eq!(point(&mut reach), Some(1), "the same revision");
+        let newer = Introduction {
+            revision: 2,
+            ..introduction(&[3])
+        };
+        reach.told(newer, second(1.0));
+        assert_eq!(point(&mut reach), Some(3));
+        reach.begin_fetch(1, 1, second(2.0));
+        reach.found(introduction(&[1]), second(3.0));
+        assert_eq!(point(&mut reach), Some(3), "an old descriptor");
     }
 
     #[test]

@@ -96,6 +96,10 @@ pub enum PersonEvent {
         handle: ReplyHandle,
         parcel: Box<[u8; PARCEL]>,
     },
+    /// The spur that an answer would go back along has ended.
+    HandleGone {
+        handle: ReplyHandle,
+    },
     /// The replicas were asked. `None`: the nodes that straddle the key say there is no such value, or none could be reached.
     Fetched {
         id: u64,

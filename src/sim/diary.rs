@@ -26,6 +26,8 @@ pub enum Entry {
     Arrived,
     /// A parcel came back along a spur.
     Returned,
+    /// A handle leads nowhere any more.
+    Gone,
     NotSent,
 }
 
@@ -52,6 +54,7 @@ impl Diary {
             PersonEvent::SpurDown { contact } => Entry::SpurDown(*contact),
             PersonEvent::FromSpur { .. } => Entry::Returned,
             PersonEvent::Arrived { .. } => Entry::Arrived,
+            PersonEvent::HandleGone { .. } => Entry::Gone,
             PersonEvent::Fetched { id, value } => Entry::LookedUp {
                 id: *id,
                 found: value.is_some(),

@@ -119,6 +119,7 @@ pub mod code {
     pub const ANSWER: u8 = 0x22;
     pub const ESTABLISHED: u8 = 0x28;
     pub const ARRIVED: u8 = 0x29;
+    pub const GONE: u8 = 0x2a;
     pub const QUERY: u8 = 0x30;
     pub const QUERY_ANSWER: u8 = 0x38;
 }

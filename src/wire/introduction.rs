@@ -1,4 +1,5 @@
-//! What only those who know the AccountId can read of a descriptor: where the account can be reached today.
+//! What only those who know the AccountId can read of a descriptor: where the account can be reached today. Contacts are told the same in their
+//! sessions when it changes.
 //!
 //! Plaintext 430: two intro points of `NodeId 33 | address 18 | cookie key 33 | cookie 16`, an empty place as zeros; then
 //! `prekey 33 | id 4 | day 4 | request secret 16`, zeros as long as there is no mailbox; then zeros. The key is derived from AccountId,
@@ -23,6 +24,8 @@ use crate::crypto::random::Stream;
 pub const POINTS: usize = 2;
 /// Bytes of one.
 const POINT_BYTES: usize = POINT + ADDRESS + POINT + 16;
+/// Bytes of what a contact is told in a session.
+pub const INTRODUCTION: usize = 4 + 8 + POINTS * POINT_BYTES;
 /// Bytes that are sealed.
 const PLAIN: usize = 430;
 const NONCE: usize = 12;
@@ -64,12 +67,7 @@ pub fn publish(
 ) -> Box<[u8; VALUE]> {
     let signer = account.blind(day, Purpose::Descriptor);
     let mut plain = Zeroizing::new([0; PLAIN]);
-    let mut w = Writer::new(&mut plain[..]);
-    for point in points.iter().take(POINTS) {
-        w.put(point.node.bytes());
-        Address::from(point.addr).write(&mut w);
-        w.put(point.cookie_key.bytes()).put(&point.cookie);
-    }
+    write_points(&mut Writer::new(&mut plain[..]), points);
     let mut value = Box::new([0; VALUE]);
     let nonce: [u8; NONCE] = random.bytes();
     Writer::new(&mut value[..])
@@ -107,7 +105,23 @@ pub fn open(account: &AccountId, day: u32, value: &[u8; VALUE]) -> Result<Introd
         .map_err(|_| Malformed {
             what: "sealed descriptor",
         })?;
-    let mut r = Reader::new(&plain);
+    Ok(Introduction {
+        day,
+        revision: outside.revision,
+        points: read_points(&mut Reader::new(&plain))?,
+    })
+}
+
+/// Of more than [`POINTS`] the first.
+fn write_points(w: &mut Writer<'_>, points: &[IntroPoint]) {
+    for point in points.iter().take(POINTS) {
+        w.put(point.node.bytes());
+        Address::from(point.addr).write(w);
+        w.put(point.cookie_key.bytes()).put(&point.cookie);
+    }
+}
+
+fn read_points(r: &mut Reader<'_>) -> Result<Vec<IntroPoint>, Malformed> {
     let mut points = Vec::with_capacity(POINTS);
     for _ in 0..POINTS {
         let bytes = r.take(POINT_BYTES, "intro point")?;
@@ -115,11 +129,32 @@ pub fn open(account: &AccountId, day: u32, value: &[u8; VALUE]) -> Result<Introd
             points.push(point(bytes)?);
         }
     }
-    Ok(Introduction {
-        day,
-        revision: outside.revision,
-        points,
-    })
+    Ok(points)
+}
+
+impl Introduction {
+    /// As a contact is told in a session: `day 4 | revision 8 | two intro points`, as in a descriptor.
+    pub fn encode(&self) -> [u8; INTRODUCTION] {
+        let mut bytes = [0; INTRODUCTION];
+        let mut w = Writer::new(&mut bytes);
+        w.u32(self.day).u64(self.revision);
+        write_points(&mut w, &self.points);
+        bytes
+    }
+
+    /// # Errors
+    /// If it is not readable.
+    pub fn decode(bytes: &[u8]) -> Result<Introduction, Malformed> {
+        let mut r = Reader::new(bytes);
+        let (day, revision) = (r.u32("introduction day")?, r.u64("introduction revision")?);
+        let points = read_points(&mut r)?;
+        r.end("introduction")?;
+        Ok(Introduction {
+            day,
+            revision,
+            points,
+        })
+    }
 }
 
 fn point(bytes: &[u8]) -> Result<IntroPoint, Malformed> {

@@ -1,13 +1,14 @@
 //! What one parcel between two people says once its session has opened it: 299 bytes.
 //!
 //! `type 1 | sequence 4 | have-up-to 4 | hash of previous 8 | length 2 | text 280`. Text, requests and acceptances stand in one
-//! sequence for each conversation and direction and form a hash chain; receipts and skips stand outside it. The chain covers the
+//! sequence for each conversation and direction and form a hash chain; receipts, introductions and skips stand outside it. The chain covers the
 //! bytes of type, sequence, length and text as they are, so that a body this version cannot read still has its place.
 //! Not here: who sent it, and what follows from it.
 
 use zeroize::Zeroizing;
 
 use super::codec::{Malformed, Reader, Writer, malformed};
+use super::introduction::{INTRODUCTION, Introduction};
 use super::size::{PARCEL_BODY, TEXT};
 use crate::crypto::aead;
 
@@ -37,6 +38,7 @@ const _: () = {
     assert!(CONTENT + 2 + TEXT == PARCEL_BODY);
     assert!(1 + REQUEST_NAME + REQUEST_TEXT <= TEXT);
     assert!(4 + 4 + 1 + RECEIPT_LINKS * 8 <= TEXT);
+    assert!(INTRODUCTION <= TEXT);
 };
 
 /// What a parcel in the sequence is.
@@ -204,6 +206,8 @@ pub enum Meaning<'a> {
         text: &'a [u8],
     },
     Receipt(Receipt),
+    /// Where the sender is reached from now on.
+    Introduction(Introduction),
     /// The sender has nothing any more up to the body's sequence number; the link there is the body's `previous`.
     Skip,
 }
@@ -238,6 +242,10 @@ impl Body {
 
     pub fn skip(up_to: u32, link: &Link, have: u32) -> Body {
         Body::new(0x82, up_to, have, link, b"")
+    }
+
+    pub fn introduction(have: u32, introduction: &Introduction) -> Body {
+        Body::new(0x83, 0, have, &START, &introduction.encode())
     }
 
     pub fn from_bytes(bytes: &[u8; PARCEL_BODY]) -> Body {
@@ -305,6 +313,7 @@ impl Body {
         match self.code() {
             0x81 => Ok(Meaning::Receipt(Receipt::decode(text)?)),
             0x82 => Ok(Meaning::Skip),
+            0x83 => Ok(Meaning::Introduction(Introduction::decode(text)?)),
             code => match Piece::from_code(code) {
                 Some(piece) => Ok(Meaning::Piece { piece, text }),
                 None => malformed("type"),

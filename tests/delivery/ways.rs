@@ -108,6 +108,44 @@ fn a_parcel_that_one_way_refuses_takes_the_other_at_once() {
 }
 
 #[test]
+fn who_moves_tells_contacts_in_the_session_and_they_need_no_descriptor() {
+    let mut world = two_ways(93);
+    world.lost_fetches = 1.0;
+    // 1 is to reach 0 along its own spur, and not along the handle of the one that 0 talks by.
+    world.mute(1, false, true);
+    world.move_intro(0, 3.0);
+    world.send(1, 0, "to your new place");
+    assert!(
+        world.run_until(30.0, |w| w.all_delivered(1, 0)),
+        "nobody told 1 of it"
+    );
+}
+
+#[test]
+fn what_left_along_a_spur_of_theirs_that_is_gone_takes_another_way_when_that_is_told() {
+    let mut waits = Vec::new();
+    for told in [false, true] {
+        let mut world = two_ways(94);
+        world.renew_spurs(1);
+        // The handle is newer than the spur: it goes first.
+        world.send(0, 1, "by my spur");
+        assert!(world.run_until(10.0, |w| w.all_delivered(0, 1)));
+        let handle = world.handles_of(0)[0];
+        world.mute(1, false, true);
+        let start = world.at;
+        world.send(1, 0, "lost at the intro point");
+        world.run(1.0);
+        if told {
+            world.handle_gone(1, handle);
+        }
+        assert!(world.run_until(60.0, |w| w.all_delivered(1, 0)));
+        waits.push(world.at.since(start).as_secs_f64());
+    }
+    println!("not told {:.1} s, told {:.1} s", waits[0], waits[1]);
+    assert!(waits[1] < waits[0] && waits[1] < 3.5, "{waits:?}");
+}
+
+#[test]
 fn what_no_way_takes_waits_without_haste_and_leaves_when_one_opens() {
     let mut world = two_ways(80);
     world.full_spurs = true;

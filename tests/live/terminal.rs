@@ -27,12 +27,7 @@ fn child() {
         return;
     };
     let clock = Clock::start();
-    let app = App::new(
-        Stage::Chat,
-        "~",
-        TimeZone::UTC,
-        clock.now(),
-    );
+    let app = App::new(Stage::Chat, "~", TimeZone::UTC, clock.now());
     let (commands, mut asked) = tokio::sync::mpsc::channel::<Command>(8);
     let (_events, events) = tokio::sync::mpsc::channel::<Event>(8);
     let runtime = tokio::runtime::Builder::new_multi_thread()

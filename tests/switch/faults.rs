@@ -157,6 +157,19 @@ impl World {
         }
     }
 
+    /// Handles of the spurs of `person` that are up, as their other ends know them.
+    pub fn handles_of(&self, person: usize) -> Vec<ReplyHandle> {
+        self.up(person, |_| true)
+            .into_iter()
+            .map(|(_, handle)| handle)
+            .collect()
+    }
+
+    /// The intro point of `person` says that a spur of somebody else has ended.
+    pub fn handle_gone(&mut self, person: usize, handle: ReplyHandle) {
+        self.later(0.0, person, PersonEvent::HandleGone { handle });
+    }
+
     /// The program of `person` stands still for `seconds`: what comes for it waits.
     pub fn stand_still(&mut self, person: usize, seconds: f64) {
         self.people[person].stands_until = self.at.after_seconds(seconds);

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::allowance::Allowance;
-use super::intro::Intro;
+use super::intro::{Down, Intro};
 use super::pace::Pace;
 use crate::crypto::curve::Point;
 use crate::node::link::AssocId;
@@ -222,7 +222,8 @@ impl End {
                         }
                     }
                     Some(cookie) => match intro.next(now, &cookie) {
-                        Some((spur, parcel)) => InboundBack::Arrived { spur, parcel },
+                        Some(Down::Parcel(spur, parcel)) => InboundBack::Arrived { spur, parcel },
+                        Some(Down::Gone(spur)) => InboundBack::Gone { spur },
                         None => InboundBack::Dummy,
                     },
                     None => InboundBack::Dummy,

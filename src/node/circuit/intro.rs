@@ -5,7 +5,7 @@
 //! flood the owner nor displace a contact.
 //! Not here: the circuit's clock (`end`), which asks for one parcel at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::allowance::Allowance;
 use super::cookie::CookieOpener;
@@ -43,6 +43,9 @@ const STRANGER_BURST: f64 = 12.0;
 /// Seconds to one more stranger's parcel.
 const STRANGER_SECONDS: f64 = 15.0;
 
+/// Spurs that are gone and that the owner has not been told of; the oldest is forgotten: the owner's patience with it ends by itself.
+const MAX_GONE: usize = 32;
+
 /// Where a spur ends: a link, or a slot of an outbound circuit whose end is this very node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SpurKey {
@@ -59,6 +62,29 @@ struct Registration {
     contacts: Queues<[u8; 16], u32>,
     strangers: Queues<(), u32>,
     allowance: Allowance,
+    /// Handles that lead nowhere, to be told when nothing else goes down.
+    gone: VecDeque<u32>,
+}
+
+impl Registration {
+    fn gone(&mut self, handle: u32) {
+        if self.gone.contains(&handle) {
+            return;
+        }
+        if self.gone.len() >= MAX_GONE {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(handle);
+    }
+}
+
+/// What goes down an inbound circuit.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Down {
+    /// A parcel, with the handle of its spur.
+    Parcel(u32, Parcel),
+    /// The spur of this handle is gone.
+    Gone(u32),
 }
 
 struct Spur {
@@ -112,6 +138,7 @@ impl Intro {
             contacts: Queues::new(CONTACTS),
             strangers: Queues::new(STRANGERS),
             allowance: Allowance::new(1.0 / STRANGER_SECONDS, STRANGER_BURST, now),
+            gone: VecDeque::new(),
         };
         self.registrations.insert(cookie, registration);
         true
@@ -203,8 +230,14 @@ impl Intro {
         let Some(spur) = self.spurs.remove(&key) else {
             return;
         };
-        // What has arrived still goes down; the handle is dead for answers.
+        // What has arrived still goes down; the handle is dead for answers, and the owner is told after that.
         self.handles.remove(&spur.handle);
+        let owner = spur
+            .cookie
+            .and_then(|cookie| self.registrations.get_mut(&cookie));
+        if let Some(registration) = owner {
+            registration.gone(spur.handle);
+        }
     }
 
     /// A delivery came by a spur: chaff of its origin, a stranger's or a contact's parcel.
@@ -239,23 +272,36 @@ impl Intro {
         }
     }
 
-    /// The parcel that the inbound circuit with this cookie carries next, and the handle of its spur.
-    pub fn next(&mut self, now: Moment, cookie: &[u8; 16]) -> Option<(u32, Parcel)> {
+    /// What the inbound circuit with this cookie carries next.
+    pub fn next(&mut self, now: Moment, cookie: &[u8; 16]) -> Option<Down> {
         let registration = self.registrations.get_mut(cookie)?;
         if registration.allowance.has(now)
             && let Some(((), spur, parcel)) = registration.strangers.next(|()| true)
         {
             registration.allowance.take(now);
-            return Some((spur, parcel));
+            return Some(Down::Parcel(spur, parcel));
         }
-        let (_, spur, parcel) = registration.contacts.next(|_| true)?;
-        Some((spur, parcel))
+        if let Some((_, spur, parcel)) = registration.contacts.next(|_| true) {
+            return Some(Down::Parcel(spur, parcel));
+        }
+        registration.gone.pop_front().map(Down::Gone)
     }
 
-    /// The spur an answer of the owner goes back along: only one that showed a credential of the owner's.
-    pub fn answer(&self, cookie: &[u8; 16], handle: u32) -> Option<SpurKey> {
-        let key = self.handles.get(&handle)?;
-        (self.spurs.get(key)?.cookie.as_ref() == Some(cookie)).then_some(*key)
+    /// The spur an answer of the owner goes back along: only one that showed a credential of the owner's. Otherwise the owner is told that there is
+    /// none, be it another's or nobody's.
+    pub fn answer(&mut self, cookie: &[u8; 16], handle: u32) -> Option<SpurKey> {
+        let key = self.handles.get(&handle);
+        let fits = |key: &&SpurKey| {
+            let spur = self.spurs.get(key);
+            spur.is_some_and(|spur| spur.cookie.as_ref() == Some(cookie))
+        };
+        let key = key.filter(fits).copied();
+        if key.is_none()
+            && let Some(registration) = self.registrations.get_mut(cookie)
+        {
+            registration.gone(handle);
+        }
+        key
     }
 
     /// How many accounts are registered.
@@ -322,7 +368,20 @@ mod tests {
         fn next(&mut self, seconds: f64) -> Option<u8> {
             self.intro
                 .next(Moment(0).after_seconds(seconds), &COOKIE)
-                .map(|(_, parcel)| parcel[0])
+                .and_then(|down| match down {
+                    Down::Parcel(_, parcel) => Some(parcel[0]),
+                    Down::Gone(_) => None,
+                })
+        }
+
+        /// The handle of the next parcel.
+        fn arrived(&mut self) -> Option<u32> {
+            loop {
+                match self.intro.next(Moment(0), &COOKIE)? {
+                    Down::Parcel(handle, _) => return Some(handle),
+                    Down::Gone(_) => {}
+                }
+            }
         }
     }
 
@@ -377,16 +436,43 @@ mod tests {
             for spur in [first, first, second] {
                 bench.bring(spur, Box::new([5; PARCEL]));
             }
-            let (handle, _) = bench.intro.next(Moment(0), &COOKIE).expect("a parcel");
+            let handle = bench.arrived().expect("a parcel");
             assert_eq!(bench.intro.answer(&COOKIE, handle), Some(second));
-            assert!(bench.intro.next(Moment(0), &COOKIE).is_none());
+            assert!(bench.arrived().is_none());
             // When it is gone down, a copy is one that was asked for again.
             bench.bring(first, Box::new([5; PARCEL]));
-            assert!(bench.intro.next(Moment(0), &COOKIE).is_some());
+            assert!(bench.arrived().is_some());
             for spur in [first, second] {
                 bench.intro.spur_gone(spur);
             }
         }
+    }
+
+    #[test]
+    fn the_owner_is_told_of_a_spur_that_is_gone_after_what_it_brought_and_again_when_it_answers_along_it()
+     {
+        let mut bench = Bench::new();
+        let (silent, used) = (bench.spur(0, COOKIE), bench.spur(1, COOKIE));
+        bench.deliver(used, 1);
+        let handle = bench.intro.spurs[&used].handle;
+        bench.intro.spur_gone(silent);
+        bench.intro.spur_gone(used);
+        let mut down = || bench.intro.next(Moment(0), &COOKIE);
+        assert!(matches!(down(), Some(Down::Parcel(of, _)) if of == handle));
+        assert_eq!(down(), Some(Down::Gone(handle)));
+        assert_eq!(down(), None, "nobody was shown the other");
+        assert_eq!(bench.intro.answer(&COOKIE, handle), None);
+        assert_eq!(bench.intro.answer(&COOKIE, handle), None);
+        assert_eq!(
+            bench.intro.next(Moment(0), &COOKIE),
+            Some(Down::Gone(handle))
+        );
+        assert_eq!(bench.intro.next(Moment(0), &COOKIE), None);
+        for handle in 0..1000 {
+            assert_eq!(bench.intro.answer(&COOKIE, handle), None);
+        }
+        let told = std::iter::from_fn(|| bench.intro.next(Moment(0), &COOKIE));
+        assert_eq!(told.count(), MAX_GONE);
     }
 
     #[test]
@@ -479,7 +565,7 @@ mod tests {
         assert_eq!(bench.intro.answer(&COOKIE, handle), None);
         let right = bench.spur(1, COOKIE);
         bench.deliver(right, 2);
-        let (handle, _) = bench.intro.next(Moment(0), &COOKIE).expect("a parcel");
+        let handle = bench.arrived().expect("a parcel");
         assert_eq!(bench.intro.answer(&COOKIE, handle), Some(right));
         assert_eq!(
             bench.intro.answer(&[8; 16], handle),

@@ -331,6 +331,14 @@ impl Own {
                         parcel,
                     });
                 }
+                Ok(InboundBack::Gone { spur }) => {
+                    base.person(PersonEvent::HandleGone {
+                        handle: ReplyHandle {
+                            circuit: number,
+                            spur,
+                        },
+                    });
+                }
                 Ok(InboundBack::Dummy) | Err(_) => {}
             },
             Load::Utility => {

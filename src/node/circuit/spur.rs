@@ -21,8 +21,9 @@ use crate::wire::peer::Peer;
 use crate::wire::size::PARCEL;
 use crate::wire::time::Moment;
 
-/// A contact whose spur ends within so many seconds may have the next one already.
-const OVERLAP_SECONDS: f64 = 8.0;
+/// A contact whose spur ends within so much of a mean life may have the next one already: with three other slots that come to their ends meanwhile,
+/// four in five have it in time, and nobody waits for a way to open.
+const OVERLAP: f64 = 0.5;
 /// No spur is shorter than its own opening.
 const SHORTEST_LIFE: f64 = 2.0;
 /// Spurs of a slot remembered for answers: the end keeps two of a slot at most.
@@ -129,7 +130,7 @@ impl Spurs {
         let random = pool.random(&mut slot.clock);
         let throwaway = Ephemeral::generate(&mut self.crypto);
         // Whoever has none comes first, then those whose last one ends soon, the soonest first.
-        let soon = now.after_seconds(OVERLAP_SECONDS);
+        let soon = now.after_seconds(OVERLAP * self.class.spur_life());
         let mut waiting: Vec<(Option<&Moment>, &SpurTarget)> = wanted
             .iter()
             .map(|target| (until.get(&(target.contact, target.point)), target))

@@ -33,6 +33,10 @@ pub enum InboundBack {
         spur: u32,
         parcel: Box<[u8; PARCEL]>,
     },
+    /// The spur that something came by is there no more: no answer goes back along it.
+    Gone {
+        spur: u32,
+    },
 }
 
 impl InboundForward {
@@ -102,6 +106,7 @@ impl InboundBack {
             InboundBack::Arrived { spur, parcel } => {
                 cell(code::ARRIVED, &[&spur.to_be_bytes(), &parcel[..]])
             }
+            InboundBack::Gone { spur } => cell(code::GONE, &[&spur.to_be_bytes()]),
         }
     }
 
@@ -116,6 +121,9 @@ impl InboundBack {
             code::ARRIVED => InboundBack::Arrived {
                 spur: u32::from_be_bytes(d.array()?),
                 parcel: d.boxed()?,
+            },
+            code::GONE => InboundBack::Gone {
+                spur: u32::from_be_bytes(d.array()?),
             },
             _ => return malformed("answer on an inbound circuit"),
         };

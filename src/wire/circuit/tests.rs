@@ -69,6 +69,7 @@ fn cells() -> Vec<[u8; END]> {
             parcel: parcel.clone(),
         }
         .encode(),
+        InboundBack::Gone { spur: 10 }.encode(),
         UtilityForward::Query {
             node,
             addr,

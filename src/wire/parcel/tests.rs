@@ -59,12 +59,42 @@ fn a_receipt_names_what_is_held() {
 }
 
 #[test]
+fn an_introduction_says_in_a_session_what_a_descriptor_says() {
+    use crate::crypto::keys::{CookieKey, NodeKey};
+    use crate::wire::introduction::IntroPoint;
+    let mut random = crate::crypto::random::Stream::from_seed([4; 32]);
+    let mut point = || IntroPoint {
+        node: NodeKey::generate(&mut random).id(),
+        addr: ([9, 8, 7, 6], 5).into(),
+        cookie_key: *CookieKey::generate(&mut random).public(),
+        cookie: random.bytes(),
+    };
+    for points in [vec![], vec![point()], vec![point(), point()]] {
+        let introduction = Introduction {
+            day: 20_000,
+            revision: 1 << 40,
+            points,
+        };
+        let body = Body::introduction(3, &introduction);
+        assert!(!body.in_sequence());
+        assert_eq!(body.have(), 3);
+        match Body::from_bytes(body.bytes()).meaning() {
+            Ok(Meaning::Introduction(read)) => assert_eq!(read, introduction),
+            _ => panic!("an introduction"),
+        }
+        let bytes = introduction.encode();
+        assert!(Introduction::decode(&bytes[..INTRODUCTION - 1]).is_err());
+        assert!(Introduction::decode(&[&bytes[..], &[0]].concat()).is_err());
+    }
+}
+
+#[test]
 fn any_299_bytes_are_read_without_a_panic() {
     let mut random = crate::crypto::random::Stream::from_seed([3; 32]);
     for round in 0..4000 {
         let mut bytes: [u8; PARCEL_BODY] = random.bytes();
         if round % 2 == 0 {
-            bytes[0] = [0x31, 0x81, 0x82, 0x32, 0x7f, 0xff][round % 6];
+            bytes[0] = [0x31, 0x81, 0x82, 0x83, 0x32, 0x7f, 0xff][round % 7];
             bytes[CONTENT] = 0;
         }
         let body = Body::from_bytes(&bytes);
