@@ -53,9 +53,11 @@ const STALL: Duration = Duration::from_secs(5);
 const GREETINGS: u32 = 3;
 /// Who was told that we are here is told again when a spur to them opens so long afterwards: along it they can answer at once.
 const GREETING_GAP: Duration = Duration::from_secs(20);
-/// How often a contact is told of our intro points, and how far apart: nobody acknowledges it, and who missed both looks the descriptor up.
+/// When a contact is told of our intro points: not in the first seconds of a start, in which they change several times and every cell is wanted.
+const NEWS_AFTER: Duration = Duration::from_secs(10);
+/// How often, and how far apart: nobody acknowledges it, and who missed both looks the descriptor up.
 const NEWS_COPIES: u32 = 2;
-const NEWS_AGAIN: Duration = Duration::from_secs(10);
+const NEWS_AGAIN: Duration = Duration::from_secs(30);
 /// What the receiver holds although something before it is missing is not sent again before this.
 const HELD: Duration = Duration::from_secs(60);
 
@@ -109,7 +111,7 @@ impl Contact {
             self.talk.news = Some(News {
                 introduction: introduction.clone(),
                 copies: 0,
-                due: now,
+                due: now + NEWS_AFTER,
             });
         }
     }
@@ -362,7 +364,7 @@ impl Contact {
                 if item.due > now {
                     continue;
                 }
-                let Some(by) = self.reach.way_again(now, item.tries, item.last) else {
+                let Some(by) = self.reach.proving_way(now, item.tries, item.last) else {
                     break;
                 };
                 let parcel = match &item.sealed {

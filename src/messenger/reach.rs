@@ -106,33 +106,41 @@ impl Reach {
         }
     }
 
-    /// The way for something that left `tries` times without an answer: our spur, whose end we know beforehand, then theirs, in turn; theirs
-    /// first if it was heard from since ours opened and ours was not. While nothing comes of the spur, theirs alone.
+    /// The way for something that left `tries` times without an answer: our spur, whose end we know beforehand and which is the quicker one, then theirs,
+    /// in turn; theirs first if it was heard from since ours opened and ours was not. While nothing comes of the spur, theirs alone.
     pub fn way(&self, now: Moment, tries: u32) -> Option<ReachedBy> {
-        self.choose(now, tries, None)
+        self.choose(
+            now,
+            tries,
+            self.spur_proved.is_some() || !self.handle_is_newer(),
+        )
     }
 
-    /// The same for something that left last at `left`. Where one of the two carried something later, this one was lost by chance: that way again.
-    pub fn way_again(&self, now: Moment, tries: u32, left: Moment) -> Option<ReachedBy> {
-        self.choose(now, tries, (tries > 0).then_some(left))
+    /// The same for something that they acknowledge, and that left last at `left`. One at a time proves a spur of which nothing came yet. Where something
+    /// that left later along our spur was acknowledged, this was lost by chance: our spur again. (That something came by their handle says nothing of
+    /// how long the way back along it is.)
+    pub fn proving_way(&self, now: Moment, tries: u32, left: Moment) -> Option<ReachedBy> {
+        if self.spur_up && tries > 0 && self.spur_proved > Some(left) {
+            return Some(ReachedBy::Spur);
+        }
+        let proves = self.spur_until.is_none();
+        let spur_first = self.spur_proved.is_some() || !self.handle_is_newer() || proves;
+        self.choose(now, tries, spur_first)
     }
 
-    fn choose(&self, now: Moment, tries: u32, left: Option<Moment>) -> Option<ReachedBy> {
+    /// Whether their handle was heard of since our spur opened.
+    fn handle_is_newer(&self) -> bool {
+        let heard = self.handle_heard();
+        heard.is_some_and(|heard| heard > self.spur_since)
+    }
+
+    fn choose(&self, now: Moment, tries: u32, spur_first: bool) -> Option<ReachedBy> {
         let handle = self.open_handle(now).map(ReachedBy::Handle);
         if !self.spur_up {
             return handle;
         }
         let doubtful = self.spur_until.is_some_and(|until| now >= until);
-        let newer = self
-            .handle_heard()
-            .is_some_and(|heard| heard > self.spur_since);
-        let spur_first = self.spur_proved.is_some() || !newer;
-        let carried = |proof: Option<Moment>| left.is_some_and(|left| proof > Some(left));
-        let by_spur = match (carried(self.spur_proved), carried(self.handle_heard())) {
-            (true, false) => true,
-            (false, true) => false,
-            _ => !doubtful && tries.is_multiple_of(2) == spur_first,
-        };
+        let by_spur = !doubtful && tries.is_multiple_of(2) == spur_first;
         handle.filter(|_| !by_spur).or(Some(ReachedBy::Spur))
     }
 
@@ -520,9 +528,13 @@ mod tests {
         assert!(by_handle(&reach, 27.0, 1));
         assert!(!by_handle(&reach, 28.0, 0) && !by_handle(&reach, 28.0, 1));
         reach.heard(ReachedBy::Handle(HANDLE), second(60.0));
-        // Heard of later than a spur that has proved nothing, it even goes before that.
-        assert!(by_handle(&reach, 500.0, 0), "a word by it opens it again");
-        assert!(!by_handle(&reach, 500.0, 1));
+        // Heard of later than a spur that has proved nothing, it even goes before that, but for one parcel that is to prove it.
+        assert!(by_handle(&reach, 61.0, 0), "a word by it opens it again");
+        assert!(!by_handle(&reach, 61.0, 1));
+        let proving = |reach: &Reach| reach.proving_way(second(62.0), 0, Moment(0));
+        assert_eq!(proving(&reach), Some(ReachedBy::Spur));
+        reach.used(ReachedBy::Spur, second(61.0), Duration::from_secs(8));
+        assert_eq!(proving(&reach), Some(by));
     }
 
     #[test]
@@ -558,18 +570,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_lost_by_chance_takes_the_way_again_that_carried_something_later() {
+    fn what_was_lost_by_chance_takes_our_spur_if_that_carried_something_later() {
         let mut reach = Reach::new();
         reach.spur_up(second(1.0));
         reach.heard(ReachedBy::Handle(HANDLE), second(1.0));
-        let way = |reach: &Reach, left: f64| reach.way_again(second(12.0), 1, second(left));
+        let way = |reach: &Reach, left: f64| reach.proving_way(second(12.0), 1, second(left));
         let (spur, handle) = (Some(ReachedBy::Spur), Some(ReachedBy::Handle(HANDLE)));
         assert_eq!(way(&reach, 10.0), handle, "nothing is known: in turn");
         reach.spur_led_there(second(11.0));
         assert_eq!(way(&reach, 10.0), spur);
         assert_eq!(way(&reach, 11.5), handle, "it left after that");
-        assert!(!reach.heard(ReachedBy::Handle(HANDLE), second(12.0)));
-        assert_eq!(way(&reach, 10.0), handle, "both carried something: in turn");
         assert!(reach.handle_gone(HANDLE));
         assert!(!reach.handle_gone(HANDLE));
         assert_eq!(way(&reach, 11.5), spur);

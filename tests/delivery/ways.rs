@@ -126,12 +126,10 @@ fn what_left_along_a_spur_of_theirs_that_is_gone_takes_another_way_when_that_is_
     let mut waits = Vec::new();
     for told in [false, true] {
         let mut world = two_ways(94);
-        world.renew_spurs(1);
-        // The handle is newer than the spur: it goes first.
-        world.send(0, 1, "by my spur");
-        assert!(world.run_until(10.0, |w| w.all_delivered(0, 1)));
         let handle = world.handles_of(0)[0];
         world.mute(1, false, true);
+        world.end_spurs(1, 2.0);
+        world.run(0.1);
         let start = world.at;
         world.send(1, 0, "lost at the intro point");
         world.run(1.0);

@@ -24,6 +24,8 @@ use crate::wire::time::Moment;
 /// A contact whose spur ends within so much of a mean life may have the next one already: with three other slots that come to their ends meanwhile,
 /// four in five have it in time, and nobody waits for a way to open.
 const OVERLAP: f64 = 0.5;
+/// The same in seconds while the circuit is young and spurs live for one turn through the slots: whoever has one then shall leave a slot to others.
+const YOUNG_OVERLAP_SECONDS: f64 = 8.0;
 /// No spur is shorter than its own opening.
 const SHORTEST_LIFE: f64 = 2.0;
 /// Spurs of a slot remembered for answers: the end keeps two of a slot at most.
@@ -121,16 +123,17 @@ impl Spurs {
         };
         // Drawn in any case, so that a waiting contact shifts nothing.
         let drawn = slot.clock.exponential(self.class.spur_life());
-        let ends = if self.births.is_young(slot.births) {
-            self.births.end(slot.births)
+        let (ends, overlap) = if self.births.is_young(slot.births) {
+            (self.births.end(slot.births), YOUNG_OVERLAP_SECONDS)
         } else {
-            now.after_seconds(drawn.max(SHORTEST_LIFE))
+            let ends = now.after_seconds(drawn.max(SHORTEST_LIFE));
+            (ends, OVERLAP * self.class.spur_life())
         };
         slot.births = slot.births.saturating_add(u32::from(SPUR_SLOTS));
         let random = pool.random(&mut slot.clock);
         let throwaway = Ephemeral::generate(&mut self.crypto);
         // Whoever has none comes first, then those whose last one ends soon, the soonest first.
-        let soon = now.after_seconds(OVERLAP * self.class.spur_life());
+        let soon = now.after_seconds(overlap);
         let mut waiting: Vec<(Option<&Moment>, &SpurTarget)> = wanted
             .iter()
             .map(|target| (until.get(&(target.contact, target.point)), target))

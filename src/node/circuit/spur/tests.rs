@@ -45,7 +45,7 @@ fn a_waiting_contact_takes_one_slot_and_gets_deliveries_once_it_is_up() {
     for slot in 0..4 {
         // A slot whose spur is about to end does not count as serving.
         while spurs.birth(Moment(0), slot, &pool, &[target])
-            <= Moment(0).after_seconds(OVERLAP * Class::Fast.spur_life())
+            <= Moment(0).after_seconds(YOUNG_OVERLAP_SECONDS)
         {}
     }
     let mut told = Vec::new();
