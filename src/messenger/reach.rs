@@ -29,9 +29,10 @@ const LOOK_AGAIN: f64 = 10.0;
 /// An intro point that led to nothing for this long is given up for the other one. Which of the two a spur goes to is decided at its birth,
 /// so that this is no haste.
 const POINT_PATIENCE: Duration = Duration::from_secs(20);
-/// An open spur that brought nothing for this long tries the other credential.
+/// An open spur that brought nothing for this long, while something waits, tries the other credential.
 const CREDENTIAL_PATIENCE: Duration = Duration::from_secs(15);
-/// The second intro point of a descriptor is the standby, at a tenth of the rate: after so long the first is tried again.
+/// The second intro point of a descriptor is the standby, at a tenth of the rate, and the cookie lets one parcel through in 15 s: after so long the first
+/// point and the token are tried again.
 const SECOND_BEST: Duration = Duration::from_secs(60);
 /// A descriptor is looked up again after this long, if a way is wanted.
 const FRESH: Duration = Duration::from_secs(30 * 60);
@@ -71,8 +72,8 @@ pub struct Reach {
     handle: Option<(ReplyHandle, Moment)>,
     /// The patience with the handle ends: a parcel left along it, and nothing came by it since.
     handle_until: Option<Moment>,
-    /// The cookie instead of the token of the day.
-    use_cookie: bool,
+    /// Since when the cookie is shown instead of the token of the day.
+    use_cookie: Option<Moment>,
     /// What the spur shows at present.
     shows_cookie: bool,
     credential_since: Moment,
@@ -100,7 +101,7 @@ impl Reach {
             spur_until: None,
             handle: None,
             handle_until: None,
-            use_cookie: false,
+            use_cookie: None,
             shows_cookie: true,
             credential_since: Moment(0),
         }
@@ -422,21 +423,23 @@ impl Reach {
                 self.pick = self.pick.wrapping_add(1);
                 self.picked = now;
             }
-            if self.spur_up
-                && now.since(self.credential_since.max(self.spur_heard)) >= CREDENTIAL_PATIENCE
-            {
-                self.use_cookie = !self.use_cookie;
+            if self.spur_up && now >= self.other_credential(since) {
+                self.use_cookie = self.use_cookie.is_none().then_some(now);
                 self.credential_since = now;
             }
         } else {
             self.silent_since = None;
+        }
+        if now >= self.token_again() {
+            self.use_cookie = None;
+            self.credential_since = now;
         }
         if now >= self.first_again() {
             self.pick = 0;
             self.picked = now;
         }
         let point = self.points.get(self.pick % self.points.len().max(1))?;
-        self.shows_cookie = token.is_none() || self.use_cookie;
+        self.shows_cookie = token.is_none() || self.use_cookie.is_some();
         Some(SpurTarget {
             contact,
             node: point.node,
@@ -444,10 +447,21 @@ impl Reach {
             cookie_key: point.cookie_key,
             point: point.cookie,
             credential: match token {
-                Some(token) if !self.use_cookie => registered(&token, &point.cookie),
+                Some(token) if self.use_cookie.is_none() => registered(&token, &point.cookie),
                 _ => point.cookie,
             },
         })
+    }
+
+    /// When the other credential is tried, if nothing was heard since `since` although something waits.
+    fn other_credential(&self, since: Moment) -> Moment {
+        self.credential_since.max(self.spur_heard).max(since) + CREDENTIAL_PATIENCE
+    }
+
+    /// When the token is tried again, if it is not shown.
+    fn token_again(&self) -> Moment {
+        self.use_cookie
+            .map_or(Moment::NEVER, |since| since + SECOND_BEST)
     }
 
     /// When the first intro point is tried again, if it is not the one in use.
@@ -464,12 +478,9 @@ impl Reach {
         let silent = self.silent_since.map(|since| since.max(self.picked));
         let other = silent.map_or(Moment::NEVER, |since| since + POINT_PATIENCE);
         let point = other.min(self.first_again());
-        let credential = if self.spur_up {
-            self.credential_since.max(self.spur_heard) + CREDENTIAL_PATIENCE
-        } else {
-            Moment::NEVER
-        };
-        point.min(credential)
+        let credential = self.silent_since.filter(|_| self.spur_up);
+        let credential = credential.map_or(Moment::NEVER, |since| self.other_credential(since));
+        point.min(credential).min(self.token_again())
     }
 }
 
@@ -583,6 +594,44 @@ mod tests {
         assert!(reach.handle_gone(HANDLE));
         assert!(!reach.handle_gone(HANDLE));
         assert_eq!(way(&reach, 11.5), spur);
+    }
+
+    /// Whether the token is shown, by a contact for whom something waits or not.
+    fn shows_token(reach: &mut Reach, at: f64, working: bool) -> bool {
+        let target = reach.target(ContactTag(1), Some([7; 16]), working, second(at));
+        let target = target.expect("a descriptor was found");
+        assert_eq!(reach.shows_cookie(), target.credential == target.point);
+        target.credential != target.point
+    }
+
+    #[test]
+    fn after_a_pause_the_token_is_shown_that_was_shown_before_it() {
+        let mut reach = Reach::new();
+        reach.found(introduction(&[1]), second(0.0));
+        reach.spur_up(second(1.0));
+        reach.heard(ReachedBy::Handle(HANDLE), second(2.0));
+        assert!(shows_token(&mut reach, 3.0, false));
+        assert!(shows_token(&mut reach, 300.0, false), "nobody has written");
+        assert!(shows_token(&mut reach, 400.0, true), "nothing is late yet");
+        assert_eq!(reach.target_due(), second(400.0) + CREDENTIAL_PATIENCE);
+        assert!(shows_token(&mut reach, 414.0, true));
+        reach.heard(ReachedBy::Handle(HANDLE), second(414.5));
+        assert!(shows_token(&mut reach, 415.0, true));
+    }
+
+    #[test]
+    fn a_token_of_which_nothing_comes_makes_way_for_the_cookie_and_is_tried_again_in_a_minute() {
+        let mut reach = Reach::new();
+        reach.found(introduction(&[1]), second(0.0));
+        reach.spur_up(second(1.0));
+        assert!(shows_token(&mut reach, 2.0, true));
+        assert!(shows_token(&mut reach, 16.9, true));
+        assert!(!shows_token(&mut reach, 17.0, true));
+        for at in 18..77 {
+            reach.heard(ReachedBy::Spur, second(f64::from(at)));
+            assert!(!shows_token(&mut reach, f64::from(at), true), "it works");
+        }
+        assert!(shows_token(&mut reach, 77.0, true));
     }
 
     #[test]
