@@ -18,7 +18,7 @@ const NEARLY_ALL: Duration = Duration::from_secs(75);
 /// A sample that takes longer ends the test.
 const LIMIT: Duration = Duration::from_secs(900);
 /// Between two breakages, for everything to be as before.
-const CALM: Duration = Duration::from_secs(60);
+const CALM: Duration = Duration::from_secs(45);
 
 fn seconds(mean: f64, random: &mut Stream) -> Duration {
     Duration::from_secs_f64(random.exponential(mean))
