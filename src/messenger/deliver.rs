@@ -116,14 +116,12 @@ impl Contact {
         }
     }
 
-    /// When they are to be told of our intro points: once they have proved the session, and not instead of what waits for the first time.
+    /// When they are to be told of our intro points: once they have proved the session.
     fn news_due(&self) -> Moment {
-        let told = self
-            .talk
-            .news
-            .as_ref()
-            .filter(|_| self.talk.heard_in_session);
-        told.map_or(Moment::NEVER, |news| news.due)
+        match &self.talk.news {
+            Some(news) if self.talk.heard_in_session => news.due,
+            _ => Moment::NEVER,
+        }
     }
 
     /// Their spur has ended: what left along it and was not acknowledged leaves again another way.
@@ -351,6 +349,7 @@ impl Contact {
             .owed_receipt()
             .filter(|due| *due <= now)
             .and_then(|_| self.receipt_way(now));
+        let tells = self.news_due() <= now;
         let Some(ratchet) = &mut self.sessions.current else {
             return Ok(());
         };
@@ -424,23 +423,18 @@ impl Contact {
                 leaving.push((by.way(self.tag), Box::new(parcel)));
             }
         }
-        let news = self
-            .talk
-            .news
-            .as_mut()
-            .filter(|_| self.talk.heard_in_session);
-        if let Some(news) = news.filter(|news| news.due <= now)
+        let mut news_left = false;
+        if tells
+            && let Some(news) = &self.talk.news
             && let Some(by) = self.reach.way(now, news.copies)
         {
             let body = Body::introduction(have, &news.introduction);
             if let Ok((parcel, _)) = ratchet.encrypt(body.bytes(), &mut desk.random) {
                 sealed_any = true;
+                news_left = true;
                 leaving.push((by.way(self.tag), Box::new(parcel)));
             }
-            news.copies += 1;
-            news.due = now + NEWS_AGAIN;
         }
-        self.talk.news.take_if(|news| news.copies >= NEWS_COPIES);
         if let Some(by) = receipt_by {
             draft.head.receipts = draft.head.receipts.saturating_add(1);
             let receipt = Receipt {
@@ -464,6 +458,11 @@ impl Contact {
             }
         }
         self.talk.skip_due = false;
+        if news_left && let Some(news) = &mut self.talk.news {
+            news.copies += 1;
+            news.due = now + NEWS_AGAIN;
+        }
+        self.talk.news.take_if(|news| news.copies >= NEWS_COPIES);
         if rides && let Some(due) = &mut self.talk.receipt_due {
             *due = (*due).max(now + RIDDEN);
         }

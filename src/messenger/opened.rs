@@ -213,7 +213,7 @@ impl<P: Persistence> Messenger<P> {
             contact.reach.spur_led_there(left);
         }
         if let Some(introduction) = after.introduction {
-            contact.reach.told(introduction, now.at);
+            contact.reach.told(introduction, now.unix.day(), now.at);
         }
         if let Some((have, ahead)) = after.held {
             contact.outbox.note_held(have, ahead, now.at);

@@ -364,9 +364,11 @@ impl Reach {
         self.next_fetch = now.after_seconds(wait);
     }
 
-    /// They say in the session where they are reached from now on. What was known of them stands beside anything older.
-    pub fn told(&mut self, introduction: Introduction, now: Moment) {
+    /// They say in the session where they are reached from now on. It counts if it is newer than what is known, and of a day that is looked up: a day far
+    /// ahead would stand above every descriptor to come.
+    pub fn told(&mut self, introduction: Introduction, today: u32, now: Moment) {
         if (introduction.day, introduction.revision) > self.revision
+            && introduction.day.abs_diff(today) <= 1
             && !introduction.points.is_empty()
         {
             self.take(introduction, now);

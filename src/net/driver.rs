@@ -158,8 +158,9 @@ impl<M: Machine> Worker<M> {
         let mut tired = false;
         loop {
             let now = self.clock.now();
-            if self.clock.stops() != self.stops {
-                self.stops = self.clock.stops();
+            let stops = self.clock.stops();
+            if stops != self.stops {
+                self.stops = stops;
                 self.machine.stood_still(now);
                 self.drain();
             }

@@ -133,13 +133,19 @@ fn older_words_of_where_they_are_reached_change_nothing() {
         let target = reach.target(ContactTag(1), None, true, second(1.0));
         target.map(|target| target.point[0])
     };
-    reach.told(introduction(&[2]), second(1.0));
+    reach.told(introduction(&[2]), 1, second(1.0));
     assert_eq!(point(&mut reach), Some(1), "the same revision");
     let newer = Introduction {
         revision: 2,
         ..introduction(&[3])
     };
-    reach.told(newer, second(1.0));
+    let far = Introduction {
+        day: 3,
+        ..introduction(&[4])
+    };
+    reach.told(far, 1, second(1.0));
+    assert_eq!(point(&mut reach), Some(1), "the day after tomorrow");
+    reach.told(newer, 1, second(1.0));
     assert_eq!(point(&mut reach), Some(3));
     reach.begin_fetch(1, 1, second(2.0));
     reach.found(introduction(&[1]), second(3.0));
