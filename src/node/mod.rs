@@ -351,7 +351,7 @@ impl Node {
                 }
                 match purpose {
                     Purpose::Link => {
-                        self.topology.handle_up(assoc);
+                        self.topology.handle_up(now.at, assoc);
                         self.circuits
                             .handle_link_up(now, assoc, peer, purpose, dialled);
                         self.show_circuits(now);

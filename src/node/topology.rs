@@ -24,10 +24,11 @@ pub const SUBSTITUTES: usize = 2;
 /// Mean seconds between two ticks of the topology clock: a lost link is replaced soon enough, and a burst of failures does not become a burst of
 /// handshakes.
 const TICK: f64 = 10.0;
-/// The same while the node is young, so that joining is quick; always, so that it says nothing.
-const YOUNG_TICK: f64 = 0.25;
-/// How long a node is young, seconds.
-const YOUNG: f64 = 20.0;
+/// The same for a while where links are missing altogether: at a node's start, from the moment on at which the last chosen link is lost, and
+/// again from that at which the first is back. Not for ever: a node whose network is away does not knock four times a second.
+const QUICK_TICK: f64 = 0.25;
+/// How long that while is, seconds.
+const QUICK: f64 = 20.0;
 /// A candidate that could not be reached is left alone for this long, seconds.
 const SHUN: f64 = 120.0;
 /// Candidates remembered as unreachable; when full the oldest is forgotten.
@@ -81,7 +82,8 @@ pub enum Ending {
 /// The chosen links of one node and their clock.
 pub struct Topology {
     clock: Stream,
-    started: Moment,
+    /// Since when the clock is quick, or was.
+    quick_since: Moment,
     next: Moment,
     slots: [Slot; CHOSEN],
     /// Where the next look for a slot without a link begins.
@@ -93,7 +95,7 @@ impl Topology {
     pub fn new(clock: Stream, now: Moment) -> Topology {
         let mut topology = Topology {
             clock,
-            started: now,
+            quick_since: now,
             next: now,
             slots: [Slot::Empty; CHOSEN],
             turn: 0,
@@ -104,11 +106,15 @@ impl Topology {
     }
 
     fn draw(&mut self, now: Moment) -> Moment {
-        let young = now.since(self.started).as_secs_f64() < YOUNG;
-        now.after_seconds(
-            self.clock
-                .exponential(if young { YOUNG_TICK } else { TICK }),
-        )
+        let quick = now.since(self.quick_since).as_secs_f64() < QUICK;
+        let mean = if quick { QUICK_TICK } else { TICK };
+        now.after_seconds(self.clock.exponential(mean))
+    }
+
+    /// From now on for a while.
+    fn quicken(&mut self, now: Moment) {
+        self.quick_since = now;
+        self.next = self.draw(now).min(self.next);
     }
 
     pub fn next_timeout(&self) -> Moment {
@@ -186,7 +192,8 @@ impl Topology {
         self.slots[slot] = Slot::Dialling { assoc, peer, again };
     }
 
-    pub fn handle_up(&mut self, up: AssocId) {
+    pub fn handle_up(&mut self, now: Moment, up: AssocId) {
+        let was_alone = self.chosen().next().is_none();
         for slot in &mut self.slots {
             if let Slot::Dialling { assoc, peer, .. } = *slot
                 && assoc == up
@@ -194,11 +201,15 @@ impl Topology {
                 *slot = Slot::Up { assoc, peer };
             }
         }
+        if was_alone && self.chosen().next().is_some() {
+            self.quicken(now);
+        }
     }
 
     /// A link died or could not be dialled. Its slot waits for the next tick: for the same node, if it was a neighbour and might be still, else
     /// for another, and this one is left alone for a while. `alone`: nothing is heard over any link, so that silence says nothing about a node.
     pub fn handle_down(&mut self, now: Moment, down: AssocId, ending: Ending, alone: bool) {
+        let had_links = self.chosen().next().is_some();
         for slot in &mut self.slots {
             let (assoc, peer, linked) = match *slot {
                 Slot::Dialling { assoc, peer, again } => (assoc, peer, again),
@@ -217,6 +228,9 @@ impl Topology {
             if !excused {
                 shun(&mut self.shunned, peer, now);
             }
+        }
+        if had_links && self.chosen().next().is_none() {
+            self.quicken(now);
         }
     }
 

@@ -32,7 +32,7 @@ fn linked() -> Topology {
         let owner = peer(n as u8 + 1);
         assert_eq!(topology.handle_owner(slot, &[owner], |_| true), Some(owner));
         topology.handle_dialling(slot, AssocId(n as u64), owner);
-        topology.handle_up(AssocId(n as u64));
+        topology.handle_up(Moment(0), AssocId(n as u64));
     }
     assert_eq!(topology.chosen().count(), CHOSEN);
     assert_eq!(tick(&mut topology).1, None);
@@ -117,6 +117,51 @@ fn a_neighbour_that_fell_silent_is_called_again_once_and_then_left_alone_for_two
 }
 
 #[test]
+fn a_node_that_has_lost_all_its_links_calls_its_neighbours_within_seconds_and_not_for_ever() {
+    let mut topology = linked();
+    let hours = Moment(0).after_seconds(7200.0);
+    while topology.next_timeout() < hours {
+        tick(&mut topology);
+    }
+    for n in 0..CHOSEN {
+        topology.handle_down(hours, AssocId(n as u64), Ending::FellSilent, true);
+    }
+    let mut calls = 0;
+    let mut called_at = |topology: &mut Topology, answers: bool| {
+        let (now, Some(Wish::CallAgain { slot, peer })) = tick(topology) else {
+            panic!("a neighbour is known");
+        };
+        calls += 1;
+        topology.handle_dialling(slot, AssocId(100 + calls), peer);
+        if answers {
+            topology.handle_up(now, AssocId(100 + calls));
+        } else {
+            topology.handle_down(now, AssocId(100 + calls), Ending::NoAnswer, true);
+        }
+        now
+    };
+    for _ in 0..CHOSEN {
+        assert!(called_at(&mut topology, false) < hours.after_seconds(5.0));
+    }
+    let mut last = hours;
+    while last < hours.after_seconds(600.0) {
+        last = called_at(&mut topology, false);
+    }
+    let slowly = (0..20).map(|_| {
+        let before = last;
+        last = called_at(&mut topology, false);
+        last.since(before).as_secs_f64()
+    });
+    let mean = slowly.sum::<f64>() / 20.0;
+    assert!((5.0..20.0).contains(&mean), "{mean} s");
+    // The network is back: after the first answer the others follow.
+    let back = called_at(&mut topology, true);
+    for _ in 1..CHOSEN {
+        assert!(called_at(&mut topology, true) < back.after_seconds(5.0));
+    }
+}
+
+#[test]
 fn an_outage_of_the_own_network_costs_no_neighbour() {
     let mut topology = linked();
     let (at, _) = tick(&mut topology);
@@ -146,7 +191,7 @@ fn an_outage_of_the_own_network_costs_no_neighbour() {
             panic!("a neighbour is still known");
         };
         topology.handle_dialling(slot, AssocId(1000 + n as u64), peer);
-        topology.handle_up(AssocId(1000 + n as u64));
+        topology.handle_up(now, AssocId(1000 + n as u64));
     }
     assert_eq!(topology.chosen().count(), CHOSEN);
 }
