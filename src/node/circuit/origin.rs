@@ -249,7 +249,11 @@ impl Origin {
             return Progress::Going;
         };
         let Ok(answer) = BuildBack::decode(&command) else {
-            return Progress::Going;
+            // The end's own clock runs, so it has begun: its word of that was lost among the first cells, which come quickly.
+            return match self.step {
+                Step::Begin => self.begun(base, now),
+                _ => Progress::Going,
+            };
         };
         match (answer, &self.step) {
             (BuildBack::Neighbours { total, named }, Step::Ask | Step::Extend(..)) => {
@@ -278,18 +282,7 @@ impl Origin {
                 self.not_there(base, now, pins, node)
             }
             (BuildBack::Begun { channel }, Step::Begin) if channel == self.channel => {
-                self.step = Step::Done;
-                base.timers.clear(Timer::OriginStep(self.number));
-                let context = base.fork_context();
-                let clock = base.schedule.fork("origin", &context);
-                // The first cell leaves at once, as those before it did: a registration, a question, whatever the circuit is for.
-                self.pace = Some(Pace::at_once(
-                    clock,
-                    self.rates.forward_rate(),
-                    Boost::of(self.channel),
-                    now.at,
-                ));
-                Progress::Ready
+                self.begun(base, now)
             }
             // An answer to a question that was asked twice.
             _ => Progress::Going,
@@ -331,6 +324,21 @@ impl Origin {
         }
         .encode();
         self.take(base, now, Step::Begin, &command)
+    }
+
+    fn begun(&mut self, base: &mut Base, now: Now) -> Progress {
+        self.step = Step::Done;
+        base.timers.clear(Timer::OriginStep(self.number));
+        let context = base.fork_context();
+        let clock = base.schedule.fork("origin", &context);
+        // The first cell leaves at once, as those before it did: a registration, a question, whatever the circuit is for.
+        self.pace = Some(Pace::at_once(
+            clock,
+            self.rates.forward_rate(),
+            Boost::of(self.channel),
+            now.at,
+        ));
+        Progress::Ready
     }
 
     fn ask(&mut self, base: &mut Base, now: Now) -> Progress {

@@ -42,6 +42,7 @@ impl Play {
             made: BTreeMap::new(),
             unix: UnixMs(UNIX),
             begun: 0,
+            loses_begun: false,
         };
         Play {
             node,
@@ -202,6 +203,15 @@ fn hops_ends_and_keepers_that_lie_break_nothing_and_the_node_is_served_once_they
         )
     };
     assert!(play.told.iter().any(answered), "{:?}", play.told);
+}
+
+#[test]
+fn an_end_whose_word_that_it_has_begun_was_lost_is_known_by_the_first_cell_of_its_clock() {
+    let mut play = Play::new(6);
+    play.owner.loses_begun = true;
+    // Less than the patience with a step, after which it would be asked again.
+    play.run(7.0);
+    assert!(play.node.circuits.online());
 }
 
 #[test]

@@ -40,6 +40,8 @@ pub(super) struct Owner {
     pub made: BTreeMap<(usize, usize, Option<u64>, u32), [u8; NEIGHBOUR]>,
     pub unix: UnixMs,
     pub begun: usize,
+    /// Its words that a circuit has begun are lost, and what its clock sends arrives.
+    pub loses_begun: bool,
 }
 
 impl Owner {
@@ -170,7 +172,12 @@ impl Owner {
                 } else {
                     channel
                 };
-                self.say(chain, BuildBack::Begun { channel: said }.encode(), back);
+                let word = if self.loses_begun {
+                    OutboundBack::Dummy.encode()
+                } else {
+                    BuildBack::Begun { channel: said }.encode()
+                };
+                self.say(chain, word, back);
                 self.begun += usize::from(chain.channel.is_none());
                 chain.channel = Some(channel);
                 assert_eq!(
