@@ -21,6 +21,9 @@ use crate::wire::time::Moment;
 
 /// Cells that wait for an end's clock: at 0.5/s a minute's worth. The newest is dropped; parcels and queries are sent again by those who miss them.
 const MAX_BACK: usize = 32;
+/// Answers that wait for a utility circuit's clock; the oldest goes. Whoever asked waits for three seconds and six mean gaps: with a longer queue that
+/// has once filled, every answer would come too late, and would be asked for again, for ever.
+const MAX_ANSWERS: usize = 8;
 /// Deliveries kept while a spur is being dialled; more are dropped.
 pub const MAX_EARLY: usize = 4;
 /// Spurs of one circuit kept for answers; the oldest is closed.
@@ -168,9 +171,10 @@ pub(super) struct UtilityEnd {
 
 impl UtilityEnd {
     pub fn push(&mut self, cell: UtilityBack) {
-        if self.back.len() < MAX_BACK {
-            self.back.push_back(cell);
+        if self.back.len() >= MAX_ANSWERS {
+            self.back.pop_front();
         }
+        self.back.push_back(cell);
     }
 }
 
@@ -243,5 +247,26 @@ impl End {
             }
             Role::Inbound(_) | Role::Utility(_) => Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_came_faster_than_the_clock_give_way_to_newer_ones() {
+        let mut end = UtilityEnd::default();
+        let answer = |n: u8| UtilityBack::QueryAnswer {
+            asked: [n; crate::wire::size::POINT],
+            sealed: Box::new([n; crate::wire::size::SEALED]),
+        };
+        for n in 0..100 {
+            end.push(answer(n));
+        }
+        // What waits at last is still waited for at the rates of `normal`, the slower ones.
+        let longest = end.back.len() as f64 / 0.75;
+        assert!(longest < 3.0 + 6.0 / 0.75, "{longest} s");
+        assert_eq!(end.back.pop_back(), Some(answer(99)));
     }
 }
