@@ -53,9 +53,7 @@ const STALL: Duration = Duration::from_secs(5);
 const GREETINGS: u32 = 3;
 /// Who was told that we are here is told again when a spur to them opens so long afterwards: along it they can answer at once.
 const GREETING_GAP: Duration = Duration::from_secs(20);
-/// When a contact is told of our intro points: not in the first seconds of a start, in which they change several times and every cell is wanted.
-const NEWS_AFTER: Duration = Duration::from_secs(10);
-/// How often, and how far apart: nobody acknowledges it, and who missed both looks the descriptor up.
+/// How often a contact is told of our intro points, and how far apart: nobody acknowledges it, and who missed both looks the descriptor up.
 const NEWS_COPIES: u32 = 2;
 const NEWS_AGAIN: Duration = Duration::from_secs(30);
 /// What the receiver holds although something before it is missing is not sent again before this.
@@ -77,8 +75,8 @@ impl Contact {
     /// A spur to them opened: whatever waits leaves along it, and if nothing does, a receipt, so that they know the spur as their way to us.
     /// Who has just started says so in this way that it is back, to those whose messages wait.
     ///
-    /// Gives an answer that is to leave along it again: to an offer whose initiator has not proved itself. Who got the answer has the new session alone;
-    /// if the way to us that it knows is gone, this is how it learns of another.
+    /// Gives an answer that is to leave along it again: to an offer whose initiator may have got it, and has the new session alone then. If the way to
+    /// us that it knows is gone, this is how it learns of another.
     pub fn spur_opened(&mut self, now: Moment) -> Option<Box<[u8; PARCEL]>> {
         self.reach.spur_up(now);
         self.way_opened(now);
@@ -91,9 +89,9 @@ impl Contact {
         if self.sessions.current.is_some() {
             self.owe_receipt(now);
         }
-        self.sessions
-            .offered
-            .last()
+        let unproven = self.sessions.offered.last();
+        unproven
+            .filter(|_| !self.sessions.is_settled())
             .map(|offered| offered.answer.clone())
     }
 
@@ -106,12 +104,12 @@ impl Contact {
     }
 
     /// Our intro points are others from now on. Who only looked the descriptor up when the old ones are gone would be without a way for half a minute.
-    pub fn introduce(&mut self, introduction: &Introduction, now: Moment) {
+    pub fn introduce(&mut self, introduction: &Introduction, due: Moment) {
         if self.face.state == ContactState::Accepted {
             self.talk.news = Some(News {
                 introduction: introduction.clone(),
                 copies: 0,
-                due: now + NEWS_AFTER,
+                due,
             });
         }
     }

@@ -123,6 +123,8 @@ pub struct Messenger<P: Persistence> {
     settled: Moment,
     fetches: BTreeMap<u64, AccountId>,
     next_id: u64,
+    /// Since when an outbound circuit serves.
+    leaves: Moment,
     wanted: Vec<SpurTarget>,
     tokens: Vec<[u8; 16]>,
     /// Contacts whose view may have changed.
@@ -215,6 +217,7 @@ impl<P: Persistence> Messenger<P> {
             settled: now.at,
             fetches: BTreeMap::new(),
             next_id: 1,
+            leaves: Moment::NEVER,
             wanted: Vec::new(),
             tokens: Vec::new(),
             touched: BTreeSet::new(),
@@ -326,7 +329,16 @@ impl<P: Persistence> Messenger<P> {
 
     pub fn handle_node(&mut self, now: Now, event: PersonEvent) {
         match event {
-            PersonEvent::Intro { points } => self.publisher.points(points, now),
+            PersonEvent::Intro { points } => {
+                // What contacts were still to be told is over.
+                for contact in self.contacts.values_mut() {
+                    contact.talk.news = None;
+                }
+                self.publisher.points(points, now);
+            }
+            PersonEvent::Outbound { serves } => {
+                self.leaves = if serves { now.at } else { Moment::NEVER };
+            }
             PersonEvent::SpurUp { contact } => {
                 let known = self.tagged(contact);
                 if let Some(answer) = known.and_then(|known| known.spur_opened(now.at)) {
@@ -404,7 +416,7 @@ impl<P: Persistence> Messenger<P> {
                 if room || contact.reach.is_fetching() {
                     next = next.min(contact.reach.fetch_due());
                 }
-                next = next.min(contact.reach.target_due());
+                next = next.min(contact.reach.target_due(self.leaves));
                 rotating = true;
             } else if ahead && contact.looks_ahead(now.at) {
                 next = next.min(contact.reach.fetch_due());
@@ -478,9 +490,9 @@ impl<P: Persistence> Messenger<P> {
             }
         }
         self.publisher.serve(&mut self.desk, &mut self.next_id, now);
-        if let Some(introduction) = self.publisher.news() {
+        if let Some((introduction, due)) = self.publisher.news() {
             for contact in self.contacts.values_mut() {
-                contact.introduce(&introduction, now.at);
+                contact.introduce(&introduction, due);
             }
         }
         self.show(now);

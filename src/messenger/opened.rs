@@ -177,6 +177,7 @@ impl<P: Persistence> Messenger<P> {
                 if let Some(current) = &mut contact.sessions.current {
                     step.commit(current);
                 }
+                contact.sessions.heard = Some(now.at);
             }
             Place::Offered(i) => {
                 if let Some(offered) = contact.sessions.offered.get_mut(i) {

@@ -20,6 +20,10 @@ const RETRY_LAST: f64 = 60.0;
 /// A publication that was never answered counts as failed.
 const PATIENCE: f64 = 180.0;
 
+/// When contacts are told of other intro points: not in the first seconds of a start, in which they change several times and every cell is wanted.
+/// At once where none of those is left that they know.
+const NEWS_AFTER: f64 = 10.0;
+
 /// Where the descriptor of an account and day lies.
 pub fn place_of(account: &AccountId, day: u32) -> [u8; 32] {
     descriptor::place(&account.blind(day, Purpose::Descriptor)).0
@@ -58,8 +62,8 @@ pub struct Publisher {
     failures: u32,
     day: u32,
     revision: u64,
-    /// What contacts are to be told of, as it was published: since the points were others than before.
-    news: Option<Introduction>,
+    /// What contacts are to be told of, as it was published, and when: since the points were others than before.
+    news: Option<(Introduction, Moment)>,
     named: Vec<IntroPoint>,
     /// Whether the way to the own place was asked for.
     approached: bool,
@@ -136,7 +140,7 @@ impl Publisher {
     }
 
     /// Other intro points than before have just been published: contacts do not learn of it by themselves before the old ones are gone.
-    pub fn news(&mut self) -> Option<Introduction> {
+    pub fn news(&mut self) -> Option<(Introduction, Moment)> {
         self.news.take()
     }
 
@@ -197,12 +201,19 @@ impl Publisher {
             value,
         });
         if self.named != self.points {
+            let some_stay = self.named.iter().any(|named| self.points.contains(named));
+            let wait = if self.named.is_empty() || some_stay {
+                NEWS_AFTER
+            } else {
+                0.0
+            };
             self.named.clone_from(&self.points);
-            self.news = Some(Introduction {
+            let introduction = Introduction {
                 day,
                 revision: self.revision,
                 points: self.points.clone(),
-            });
+            };
+            self.news = Some((introduction, now.at.after_seconds(wait)));
         }
         self.pending = Some((id, now.at.after_seconds(PATIENCE)));
         self.next = now.at.after_seconds(AGAIN.0 + AGAIN.1 * desk.random.unit());

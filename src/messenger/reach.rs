@@ -400,6 +400,9 @@ impl Reach {
             self.same = 0;
             self.pick = 0;
             self.picked = now;
+            // That the token led nowhere was said of other points.
+            self.use_cookie = None;
+            self.credential_since = now;
         } else {
             self.same = self.same.saturating_add(1);
         }
@@ -411,17 +414,18 @@ impl Reach {
     }
 
     /// Where a spur should go, while one is wanted. `working`: something waits; then it goes on to the other point, and to the other
-    /// credential, when one leads nowhere.
+    /// credential, when one leads nowhere. `leaves`: since when something can leave; before that, silence says nothing of a point.
     pub fn target(
         &mut self,
         contact: ContactTag,
         token: Option<[u8; 16]>,
         working: bool,
+        leaves: Moment,
         now: Moment,
     ) -> Option<SpurTarget> {
         if working {
             let since = *self.silent_since.get_or_insert(now);
-            if now.since(since.max(self.picked)) >= POINT_PATIENCE {
+            if now >= self.other_point(since, leaves) {
                 self.pick = self.pick.wrapping_add(1);
                 self.picked = now;
             }
@@ -455,6 +459,11 @@ impl Reach {
         })
     }
 
+    /// When the other intro point is tried, if nothing was heard since `since` although something waits.
+    fn other_point(&self, since: Moment, leaves: Moment) -> Moment {
+        self.picked.max(since).max(leaves) + POINT_PATIENCE
+    }
+
     /// When the other credential is tried, if nothing was heard since `since` although something waits.
     fn other_credential(&self, since: Moment) -> Moment {
         self.credential_since.max(self.spur_heard).max(since) + CREDENTIAL_PATIENCE
@@ -476,11 +485,11 @@ impl Reach {
     }
 
     /// When `target` may change by time alone.
-    pub fn target_due(&self) -> Moment {
-        let silent = self.silent_since.map(|since| since.max(self.picked));
-        let other = silent.map_or(Moment::NEVER, |since| since + POINT_PATIENCE);
+    pub fn target_due(&self, leaves: Moment) -> Moment {
+        let silent = self.silent_since;
+        let other = silent.map_or(Moment::NEVER, |since| self.other_point(since, leaves));
         let point = other.min(self.first_again());
-        let credential = self.silent_since.filter(|_| self.spur_up);
+        let credential = silent.filter(|_| self.spur_up);
         let credential = credential.map_or(Moment::NEVER, |since| self.other_credential(since));
         point.min(credential).min(self.token_again())
     }

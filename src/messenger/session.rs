@@ -5,6 +5,7 @@
 //! Not here: when to start, what a parcel says.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::crypto::Rejected;
 use crate::crypto::aead;
@@ -14,6 +15,9 @@ use crate::crypto::session::SessionStart;
 use crate::messenger::persistence::{AccountBytes, Change, SecretBytes, SessionRow};
 use crate::wire::size::PARCEL;
 use crate::wire::time::Moment;
+
+/// What left before an answer came may arrive so long after it was given.
+const UNDER_WAY: Duration = Duration::from_secs(5);
 
 /// Slot of the confirmed session in the store.
 const CURRENT: u8 = 0;
@@ -106,6 +110,8 @@ pub struct Sessions {
     pub offered: Vec<Offered>,
     /// Newest last.
     pub seen: VecDeque<ParcelId>,
+    /// When something opened under the confirmed session last, in this run.
+    pub heard: Option<Moment>,
 }
 
 impl Sessions {
@@ -154,6 +160,7 @@ impl Sessions {
         }
         self.offered.clear();
         self.start = None;
+        self.heard = None;
     }
 
     /// A session that we started and whose answer came.
@@ -161,6 +168,14 @@ impl Sessions {
         self.current = Some(ratchet);
         self.offered.clear();
         self.start = None;
+        self.heard = None;
+    }
+
+    /// Whether the other side knows the confirmed session and no newer one: no offer of theirs was answered, or they went on with the confirmed
+    /// session after the answer. Whose answer came knows the tokens of that session alone.
+    pub fn is_settled(&self) -> bool {
+        let since = self.offered.iter().map(|offered| offered.made).max();
+        since.is_none_or(|made| self.heard > Some(made + UNDER_WAY))
     }
 
     /// All keys are gone.

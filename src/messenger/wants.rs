@@ -151,15 +151,16 @@ impl<P: Persistence> Messenger<P> {
             let Some(contact) = self.contacts.get_mut(&account) else {
                 continue;
             };
-            // Whose offer we answered may know tokens of that session alone, or not of it: the cookie holds in any case.
-            let settled = contact.sessions.offered.is_empty();
+            // Otherwise the cookie, which holds in any case.
+            let settled = contact.sessions.is_settled();
             let token = match (&contact.sessions.current, contact.face.state) {
                 (Some(ratchet), ContactState::Accepted) if settled => {
                     Some(publish::token(ratchet, &account, now.unix.day()))
                 }
                 _ => None,
             };
-            wanted.extend(contact.reach.target(contact.tag, token, i < active, now.at));
+            let reach = &mut contact.reach;
+            wanted.extend(reach.target(contact.tag, token, i < active, self.leaves, now.at));
         }
         wanted.truncate(TARGETS);
         if wanted != self.wanted {

@@ -79,6 +79,10 @@ pub enum PersonEvent {
     Intro {
         points: Vec<IntroPoint>,
     },
+    /// Whether an outbound circuit serves. Without one nothing leaves along any spur, and that nothing comes says nothing of a contact.
+    Outbound {
+        serves: bool,
+    },
     /// A spur to the contact's intro point is open, the first or one to another point than those that are.
     SpurUp {
         contact: ContactTag,

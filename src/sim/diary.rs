@@ -20,6 +20,8 @@ pub enum Entry {
         id: u64,
         copies: u8,
     },
+    /// Whether an outbound circuit serves.
+    Outbound(bool),
     SpurUp(ContactTag),
     SpurDown(ContactTag),
     /// A parcel came to an intro point.
@@ -50,6 +52,7 @@ impl Diary {
     pub(super) fn event(&mut self, now: Moment, event: &PersonEvent) {
         let entry = match event {
             PersonEvent::Intro { points } => Entry::Points(points.len()),
+            PersonEvent::Outbound { serves } => Entry::Outbound(*serves),
             PersonEvent::SpurUp { contact } => Entry::SpurUp(*contact),
             PersonEvent::SpurDown { contact } => Entry::SpurDown(*contact),
             PersonEvent::FromSpur { .. } => Entry::Returned,

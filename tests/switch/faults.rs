@@ -165,6 +165,12 @@ impl World {
             .collect()
     }
 
+    /// Whether all spurs of `person` show a contact's token and none a stranger's cookie.
+    pub fn shows_tokens(&self, person: usize) -> bool {
+        let mut spurs = self.people[person].spurs.values();
+        spurs.all(|spur| spur.target.credential != spur.target.point)
+    }
+
     /// The intro point of `person` says that a spur of somebody else has ended.
     pub fn handle_gone(&mut self, person: usize, handle: ReplyHandle) {
         self.later(0.0, person, PersonEvent::HandleGone { handle });

@@ -253,6 +253,7 @@ impl World {
         let event = PersonEvent::Intro {
             points: vec![self.people[person].intro],
         };
+        self.later(0.5, person, PersonEvent::Outbound { serves: true });
         self.later(1.0, person, event);
         self.drain(person);
     }

@@ -89,7 +89,13 @@ fn what_was_lost_by_chance_takes_our_spur_if_that_carried_something_later() {
 
 /// Whether the token is shown, by a contact for whom something waits or not.
 fn shows_token(reach: &mut Reach, at: f64, working: bool) -> bool {
-    let target = reach.target(ContactTag(1), Some([7; 16]), working, second(at));
+    let target = reach.target(
+        ContactTag(1),
+        Some([7; 16]),
+        working,
+        second(0.0),
+        second(at),
+    );
     let target = target.expect("a descriptor was found");
     assert_eq!(reach.shows_cookie(), target.credential == target.point);
     target.credential != target.point
@@ -104,7 +110,10 @@ fn after_a_pause_the_token_is_shown_that_was_shown_before_it() {
     assert!(shows_token(&mut reach, 3.0, false));
     assert!(shows_token(&mut reach, 300.0, false), "nobody has written");
     assert!(shows_token(&mut reach, 400.0, true), "nothing is late yet");
-    assert_eq!(reach.target_due(), second(400.0) + CREDENTIAL_PATIENCE);
+    assert_eq!(
+        reach.target_due(second(0.0)),
+        second(400.0) + CREDENTIAL_PATIENCE
+    );
     assert!(shows_token(&mut reach, 414.0, true));
     reach.heard(ReachedBy::Handle(HANDLE), second(414.5));
     assert!(shows_token(&mut reach, 415.0, true));
@@ -130,7 +139,7 @@ fn older_words_of_where_they_are_reached_change_nothing() {
     let mut reach = Reach::new();
     reach.found(introduction(&[1]), second(0.0));
     let point = |reach: &mut Reach| {
-        let target = reach.target(ContactTag(1), None, true, second(1.0));
+        let target = reach.target(ContactTag(1), None, true, second(0.0), second(1.0));
         target.map(|target| target.point[0])
     };
     reach.told(introduction(&[2]), 1, second(1.0));
@@ -208,11 +217,45 @@ fn the_first_intro_point_is_tried_again_a_minute_after_the_second_was_taken() {
     let mut reach = Reach::new();
     reach.found(introduction(&[1, 2]), second(0.0));
     let mut target = |at: f64, working: bool| {
-        let target = reach.target(ContactTag(1), None, working, second(at));
+        let target = reach.target(ContactTag(1), None, working, second(0.0), second(at));
         target.map(|target| target.point[0])
     };
     assert_eq!(target(0.0, true), Some(1));
     assert_eq!(target(21.0, true), Some(2), "nothing was heard");
     assert_eq!(target(80.0, false), Some(2));
     assert_eq!(target(82.0, false), Some(1));
+}
+
+#[test]
+fn while_nothing_can_leave_no_intro_point_is_given_up() {
+    let mut reach = Reach::new();
+    reach.found(introduction(&[1, 2]), second(0.0));
+    let mut point = |leaves: Moment, at: f64| {
+        let target = reach.target(ContactTag(1), None, true, leaves, second(at));
+        (
+            target.map(|target| target.point[0]),
+            reach.target_due(leaves),
+        )
+    };
+    let without = (Some(1), Moment::NEVER);
+    assert_eq!(point(Moment::NEVER, 0.0), without);
+    assert_eq!(point(Moment::NEVER, 100.0), without);
+    let until = second(101.0) + POINT_PATIENCE;
+    assert_eq!(point(second(101.0), 101.0), (Some(1), until));
+    assert_eq!(point(second(101.0), 121.0).0, Some(2));
+}
+
+#[test]
+fn a_token_that_led_nowhere_is_shown_again_at_other_points() {
+    let mut reach = Reach::new();
+    reach.found(introduction(&[1]), second(0.0));
+    reach.spur_up(second(1.0));
+    assert!(shows_token(&mut reach, 2.0, true));
+    assert!(!shows_token(&mut reach, 17.0, true));
+    let elsewhere = Introduction {
+        revision: 2,
+        ..introduction(&[2])
+    };
+    reach.found(elsewhere, second(18.0));
+    assert!(shows_token(&mut reach, 18.0, true));
 }

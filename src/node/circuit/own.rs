@@ -33,7 +33,7 @@ mod upkeep;
 
 pub(super) use duty::Duty;
 
-/// Mean seconds from the first link to the first tick.
+/// Mean seconds from the first link, of a run or after a time without any, to the next tick.
 const START_SECONDS: f64 = 0.2;
 /// Mean life of a circuit in seconds, and its least.
 const LIFE_SECONDS: f64 = 7200.0;
@@ -125,7 +125,8 @@ pub(super) struct Own {
     rebuilt: BTreeMap<Duty, u32>,
     wanted: Vec<SpurTarget>,
     outbox: Queues<ContactTag, ()>,
-    /// What is served by spurs that are up.
+    /// As the person was told: whether an outbound circuit serves, what is served by spurs that are up, the intro points.
+    outbound: bool,
     up: BTreeSet<Served>,
     points: Vec<IntroPoint>,
     tokens: Tokens,
@@ -153,6 +154,7 @@ impl Own {
             rebuilt: BTreeMap::new(),
             wanted: Vec::new(),
             outbox: Queues::new(OUTBOX),
+            outbound: false,
             up: BTreeSet::new(),
             points: Vec::new(),
             tokens: Tokens::none(),
@@ -161,11 +163,17 @@ impl Own {
         }
     }
 
-    /// The first shaped link starts the circuit clock.
+    /// The first shaped link starts the circuit clock; the first after a time without any is waited for as eagerly.
     pub fn link_up(&mut self, base: &mut Base, now: Now) {
-        if self.ticks == 0 && !base.timers.is_set(Timer::CircuitClock) {
-            let first = now.at.after_seconds(self.clock.exponential(START_SECONDS));
+        let starts = self.ticks == 0 && !base.timers.is_set(Timer::CircuitClock);
+        if !starts && base.links.len() > 1 {
+            return;
+        }
+        let first = now.at.after_seconds(self.clock.exponential(START_SECONDS));
+        if starts {
             base.timers.set(Timer::CircuitClock, first);
+        } else {
+            base.timers.hasten(Timer::CircuitClock, first);
         }
     }
 

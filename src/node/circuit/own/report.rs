@@ -7,6 +7,15 @@ use super::*;
 const STANDBY_ALONE_SECONDS: f64 = 10.0;
 
 impl Own {
+    pub(super) fn tell_outbound(&mut self, base: &mut Base) {
+        let mut circuits = self.circuits.values();
+        let serves = circuits.any(|circuit| circuit.duty == Duty::Outbound && circuit.serves());
+        if serves != self.outbound {
+            self.outbound = serves;
+            base.person(PersonEvent::Outbound { serves });
+        }
+    }
+
     pub(super) fn tell_spurs(&mut self, base: &mut Base) {
         let mut up = BTreeSet::new();
         for circuit in self.circuits.values() {

@@ -255,6 +255,7 @@ impl Own {
                 }
             }
         }
+        self.tell_outbound(base);
         self.tell_spurs(base);
         self.tell_points(base, now);
     }
