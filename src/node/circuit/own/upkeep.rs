@@ -130,9 +130,7 @@ impl Own {
         let deaths = self.deaths.get(&duty).copied().unwrap_or_default();
         let guard = match duty {
             Duty::Standby => self.pins.backup(base),
-            _ if deaths.young % 4 >= 2 => self.pins.backup(base).or_else(|| self.pins.guard(base)),
-            // The guard may have no room, or nobody behind it; both guards are pinned, so to take turns gives nothing away.
-            _ if at_guard % 4 >= 2 || (failures - at_guard) % 6 >= 4 => {
+            _ if is_backups_turn(deaths.young, at_guard, failures - at_guard) => {
                 self.pins.backup(base).or_else(|| self.pins.guard(base))
             }
             Duty::Outbound | Duty::Inbound | Duty::Utility => self.pins.guard(base),
@@ -286,6 +284,41 @@ impl Own {
             Age::Serving => circuit.age = Age::Expired,
             Age::Expired => {}
             Age::Retiring => self.remove(base, now, number),
+        }
+    }
+}
+
+/// The guard may have no room, or nobody behind it, or a hop that lets circuits be built and drops their cells. Both guards are pinned, so to take turns
+/// gives nothing away. Each count of failures changes the turn by itself: whatever came before, no guard that fails is tried for ever.
+fn is_backups_turn(young_deaths: u32, at_guard: u32, beyond: u32) -> bool {
+    (young_deaths % 4 >= 2) ^ (at_guard % 4 >= 2) ^ (beyond % 6 >= 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_backups_turn;
+
+    #[test]
+    fn whatever_failed_before_a_guard_that_goes_on_failing_is_left() {
+        assert!(!is_backups_turn(0, 0, 0), "the guard comes first");
+        for before in 0..4 * 4 * 6 {
+            let (young, at_guard, beyond) = (before / 24, before / 6 % 4, before % 6);
+            let turn = is_backups_turn(young, at_guard, beyond);
+            let is_left = |later: &dyn Fn(u32) -> bool, within: u32| {
+                (1..=within).any(|more| later(more) != turn)
+            };
+            assert!(is_left(
+                &|n| is_backups_turn(young + n, at_guard, beyond),
+                2
+            ));
+            assert!(is_left(
+                &|n| is_backups_turn(young, at_guard + n, beyond),
+                2
+            ));
+            assert!(is_left(
+                &|n| is_backups_turn(young, at_guard, beyond + n),
+                4
+            ));
         }
     }
 }
