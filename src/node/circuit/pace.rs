@@ -15,8 +15,9 @@ pub struct Boost {
 }
 
 impl Boost {
-    /// Utility circuits most of all: everything else of a start waits for a publication and a look-up. Not six times: where several start at once
-    /// over one link a fifth of all cells is lost then, and a lost question costs more than the quicker ones save.
+    /// Utility circuits most of all: everything else of a start waits for a publication and a look-up. It has its price: where several start at once over
+    /// one link of a small network a fifth of their cells is lost. Four times as fast, a contact who was killed was back after 20 s instead of 30 in
+    /// the middle, and a whole network of 27 nodes needed 8.9 s instead of 7.5 to its first words.
     pub fn of(channel: Channel) -> Boost {
         match channel {
             Channel::Outbound | Channel::Inbound => Boost {
@@ -24,7 +25,7 @@ impl Boost {
                 seconds: 15.0,
             },
             Channel::Utility => Boost {
-                factor: 4.0,
+                factor: 6.0,
                 seconds: 10.0,
             },
         }
