@@ -101,6 +101,15 @@ fn shows_token(reach: &mut Reach, at: f64, working: bool) -> bool {
     target.credential != target.point
 }
 
+/// A way to a contact with one intro point, where the token is shown from second 2 on and nothing comes.
+fn one_that_shows_its_token() -> Reach {
+    let mut reach = Reach::new();
+    reach.found(introduction(&[1]), second(0.0));
+    reach.spur_up(second(1.0));
+    assert!(shows_token(&mut reach, 2.0, true));
+    reach
+}
+
 #[test]
 fn after_a_pause_the_token_is_shown_that_was_shown_before_it() {
     let mut reach = Reach::new();
@@ -121,10 +130,7 @@ fn after_a_pause_the_token_is_shown_that_was_shown_before_it() {
 
 #[test]
 fn a_token_of_which_nothing_comes_makes_way_for_the_cookie_and_is_tried_again_in_a_minute() {
-    let mut reach = Reach::new();
-    reach.found(introduction(&[1]), second(0.0));
-    reach.spur_up(second(1.0));
-    assert!(shows_token(&mut reach, 2.0, true));
+    let mut reach = one_that_shows_its_token();
     assert!(shows_token(&mut reach, 16.9, true));
     assert!(!shows_token(&mut reach, 17.0, true));
     for at in 18..77 {
@@ -247,10 +253,7 @@ fn while_nothing_can_leave_no_intro_point_is_given_up() {
 
 #[test]
 fn a_token_that_led_nowhere_is_shown_again_at_other_points() {
-    let mut reach = Reach::new();
-    reach.found(introduction(&[1]), second(0.0));
-    reach.spur_up(second(1.0));
-    assert!(shows_token(&mut reach, 2.0, true));
+    let mut reach = one_that_shows_its_token();
     assert!(!shows_token(&mut reach, 17.0, true));
     let elsewhere = Introduction {
         revision: 2,

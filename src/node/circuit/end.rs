@@ -19,7 +19,7 @@ use crate::wire::peer::Peer;
 use crate::wire::size::{END, PARCEL};
 use crate::wire::time::Moment;
 
-/// Cells that wait for an end's clock: at 0.5/s a minute's worth. The newest is dropped; parcels and queries are sent again by those who miss them.
+/// Cells that wait for an outbound end's clock: at 0.5/s a minute's worth. The newest is dropped; parcels are sent again by those who miss them.
 const MAX_BACK: usize = 32;
 /// Answers that wait for a utility circuit's clock; the oldest goes. Whoever asked waits for three seconds and six mean gaps: with a longer queue that
 /// has once filled, every answer would come too late, and would be asked for again, for ever.
