@@ -353,6 +353,7 @@ impl World {
         match due {
             Due::Event { person, run, event } => {
                 if self.people[person].run == run
+                    && !self.is_overtaken(person, &event)
                     && let Some(messenger) = &mut self.people[person].messenger
                 {
                     messenger.handle_node(now, event);
@@ -419,6 +420,12 @@ impl World {
             } => self.spur_over(person, run, contact, handle),
         }
         true
+    }
+
+    /// Word of an intro point that was lost again before it was told: a node tells of those that it has.
+    fn is_overtaken(&self, person: usize, event: &PersonEvent) -> bool {
+        let present = self.people[person].intro.node;
+        matches!(event, PersonEvent::Intro { points } if points.iter().all(|p| p.node != present))
     }
 
     pub fn run(&mut self, seconds: f64) {
