@@ -136,6 +136,7 @@ pub struct NetworkInfo {
     pub pool_records: usize,
     pub stored_values: usize,
     pub contact_sessions: usize,
+    /// Cells of links and spurs since the start.
     pub cells_out: u64,
     pub cells_in: u64,
     pub chaff_out: u64,
@@ -148,7 +149,7 @@ pub struct NetworkInfo {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinkRow {
     pub node: Option<NodeId>,
-    /// "link", "spur" or "entry".
+    /// "link" or "spur".
     pub purpose: &'static str,
     /// "dialling", "up", "suspect", "draining".
     pub state: &'static str,

@@ -12,6 +12,7 @@ impl Node {
     /// A snapshot for the screen.
     pub fn info(&self, now: Now) -> NetworkInfo {
         let links = self.links.info(now.at);
+        let cells = self.links.counts();
         let counters = self.circuits.counters();
         NetworkInfo {
             online: self.joined && self.circuits.online(),
@@ -24,9 +25,9 @@ impl Node {
             pool_records: counters.pool_records,
             stored_values: self.dht.stored(),
             contact_sessions: self.links.contact_sessions(),
-            cells_out: links.iter().map(|l| l.cells_out).sum(),
-            cells_in: links.iter().map(|l| l.cells_in).sum(),
-            chaff_out: links.iter().map(|l| l.chaff_out).sum(),
+            cells_out: cells.cells_out,
+            cells_in: cells.cells_in,
+            chaff_out: cells.chaff_out,
             rate: links.iter().map(|l| l.rate).sum(),
             dropped: self.links.dropped(),
             links: links

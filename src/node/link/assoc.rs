@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::certificate::Vouching;
 use super::keys::Keys;
-use super::shaped::{Health, Shaped};
+use super::shaped::{Counts, Health, Shaped};
 use super::{AssocId, DownReason, LinkInfo, LinkState, Purpose};
 use crate::crypto::keys::NodeKey;
 use crate::crypto::random::Stream;
@@ -160,6 +160,14 @@ impl Assoc {
         }
         if let Some(body) = self.keys.ask(now.at, random) {
             let _ = link.shaped.send_control(&body);
+        }
+    }
+
+    /// None where no clock sends.
+    pub fn counts(&self) -> Option<Counts> {
+        match &self.role {
+            Role::Shaped(link) => Some(link.shaped.counts),
+            Role::HalfOpen(_) | Role::Contact(_) => None,
         }
     }
 

@@ -57,6 +57,7 @@ pub use lanes::{DEPTH, Full, LANES, SPUR_DEPTH};
 pub use output::{BodyKind, DialFailure, DownReason, LinkInfo, LinkOutput, LinkState, Refusal};
 pub use purpose::Purpose;
 pub use schedule::LEAD;
+pub use shaped::Counts;
 use table::{Addresses, Timers};
 pub use target::{DialKey, DialTarget};
 
@@ -158,6 +159,8 @@ pub struct Links {
     trials: Allowance,
     output: VecDeque<LinkOutput>,
     untaken: usize,
+    /// Cells of links and spurs that are gone.
+    gone: Counts,
     dropped: u64,
     /// Calls that cost curve work, for good or not.
     calls_opened: u64,
@@ -191,6 +194,7 @@ impl Links {
             trials: Allowance::new(TRIALS, Moment(0)),
             output: VecDeque::new(),
             untaken: 0,
+            gone: Counts::default(),
             dropped: 0,
             calls_opened: 0,
         }
@@ -382,6 +386,12 @@ impl Links {
                 silence: now.since(dial.started()),
             });
         up.chain(calls).collect()
+    }
+
+    /// Cells of all links and spurs that there were since the start.
+    pub fn counts(&self) -> Counts {
+        let present = self.assocs.values().filter_map(Assoc::counts);
+        present.fold(self.gone, |sum, counts| sum + counts)
     }
 
     pub fn contact_sessions(&self) -> usize {

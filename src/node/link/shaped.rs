@@ -4,6 +4,7 @@
 //! waits, arrives or is lost changes a tick. Not here: keys and addresses of the association.
 
 use std::collections::VecDeque;
+use std::ops::Add;
 use std::time::Duration;
 
 use super::flights::{Flights, News};
@@ -30,7 +31,6 @@ const SPREAD: u32 = 900;
 const SILENCE: Duration = Duration::from_secs(30);
 /// A suspected link goes on sending for this long before it is down.
 const HOPE: Duration = Duration::from_secs(10);
-
 /// After a standstill of the program a link has to be heard again within this long (or 12 ticks), counted from the time when what had waited in
 /// the socket meanwhile is read.
 const PROOF: Duration = Duration::from_secs(3);
@@ -122,13 +122,26 @@ pub struct Shaped {
     pub counts: Counts,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Counts {
     pub cells_in: u64,
     pub cells_out: u64,
     pub chaff_out: u64,
     /// Bodies given up.
     pub bodies_lost: u64,
+}
+
+impl Add for Counts {
+    type Output = Counts;
+
+    fn add(self, other: Counts) -> Counts {
+        Counts {
+            cells_in: self.cells_in + other.cells_in,
+            cells_out: self.cells_out + other.cells_out,
+            chaff_out: self.chaff_out + other.chaff_out,
+            bodies_lost: self.bodies_lost + other.bodies_lost,
+        }
+    }
 }
 
 impl Shaped {

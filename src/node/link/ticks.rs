@@ -115,6 +115,7 @@ impl Links {
 
     pub(super) fn forget(&mut self, id: AssocId) -> Option<Assoc> {
         let assoc = self.assocs.remove(&id)?;
+        self.gone = self.gone + assoc.counts().unwrap_or_default();
         self.addresses.remove(assoc.peer.addr, id);
         self.timers.clear(id);
         let session = (assoc.purpose, assoc.peer.node);

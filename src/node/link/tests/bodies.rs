@@ -239,6 +239,12 @@ fn a_closed_link_is_told_in_later_slots_and_goes_on_ticking_for_a_while() {
         .count();
     assert!(sent > 10, "{sent}");
     world.run(5.0);
+    let (cells, left) = (world.nodes[0].links.counts(), sent_by(&world, 0).len());
+    assert_eq!(
+        cells.cells_out,
+        left as u64 - 1,
+        "all but the call, though the link is gone"
+    );
     let before = world.seen.len();
     world.run(60.0);
     assert_eq!(world.seen.len(), before);
