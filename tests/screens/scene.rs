@@ -197,9 +197,11 @@ pub fn network() -> NetworkInfo {
         links: vec![
             link(41, "link", "up", 2040, 0.004, 41),
             link(42, "link", "up", 1860, 0.0, 88),
-            link(43, "entry", "up", 2041, 0.011, 120),
+            link(43, "link", "up", 2041, 0.011, 120),
             link(44, "link", "dialling", 4, 0.0, 0),
             link(45, "spur", "up", 300, 0.0, 63),
+            link(46, "spur", "draining", 700, 0.0, 70),
+            link(47, "spur", "draining", 650, 0.0, 59),
         ],
         circuits: vec![
             circuit("outbound", "ready", 3, 480, 0),

@@ -1,5 +1,7 @@
 //! The network screen: links, circuits, chaff, and what is known of the ring.
 
+use std::cmp::Reverse;
+
 use super::super::pen::Pen;
 use super::super::theme::Role;
 use super::{count, hint_text};
@@ -14,6 +16,9 @@ use crate::wire::ticket::Ticket;
 
 /// Below so many nodes there are few people to be taken for.
 const FEW_NODES: usize = 64;
+
+/// States of a link, in the order in which they are shown.
+const STATES: [&str; 4] = ["up", "suspect", "dialling", "draining"];
 
 type Line = Vec<(String, Role)>;
 
@@ -103,41 +108,35 @@ fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
         out.extend(lines.map(|line| vec![(line, Role::Warn)]));
         out.push(Vec::new());
     }
-    let up = |l: &&LinkRow| l.state == "up";
-    let shaped = n
-        .links
-        .iter()
-        .filter(|l| l.purpose != "spur")
-        .filter(up)
-        .count();
-    let spurs = n
-        .links
-        .iter()
-        .filter(|l| l.purpose == "spur")
-        .filter(up)
-        .count();
-    out.push(heading(
-        "Links",
-        format!(
-            "{shaped} up, spurs {spurs}, others {}",
-            n.links.len() - shaped - spurs
-        ),
-    ));
-    if breadth > Breadth::Narrow && !n.links.is_empty() {
+    // What others' spurs bring and take along comes and goes by the dozen: only the links that this node keeps have rows.
+    let (spurs, mut links): (Vec<&LinkRow>, Vec<&LinkRow>) =
+        n.links.iter().partition(|l| l.purpose == "spur");
+    links.sort_by_key(|l| {
+        (
+            STATES.iter().position(|s| *s == l.state),
+            Reverse(l.seconds),
+        )
+    });
+    out.push(heading("Links", in_each_state(&links)));
+    if breadth > Breadth::Narrow && !links.is_empty() {
         let wide = breadth == Breadth::Wide;
         let title = if wide {
             format!(
-                "  {:<10} {:<9} {:<11} {:>7} {:>12} {:>8} {:>9}",
-                "node", "kind", "state", "age", "cells/s", "loss", "rtt"
+                "  {:<10} {:<11} {:>7} {:>12} {:>8} {:>9}",
+                "node", "state", "age", "cells/s", "loss", "rtt"
             )
         } else {
             format!(
-                "  {:<9} {:<6} {:<10} {:>7} {:>8} {:>8}",
-                "node", "kind", "state", "age", "loss", "rtt"
+                "  {:<9} {:<10} {:>7} {:>8} {:>8}",
+                "node", "state", "age", "loss", "rtt"
             )
         };
         out.push(vec![(title, Role::Muted)]);
-        out.extend(n.links.iter().map(|l| link(l, wide)));
+        out.extend(links.iter().map(|l| link(l, wide)));
+    }
+    if !spurs.is_empty() {
+        let said = format!("  spurs for others: {}", in_each_state(&spurs));
+        out.push(vec![(said, Role::Muted)]);
     }
     out.push(Vec::new());
     out.push(heading("Circuits", circuits(&n.circuits)));
@@ -290,14 +289,11 @@ fn link(l: &LinkRow, wide: bool) -> Line {
     };
     let text = if wide {
         format!(
-            "  {node:<10} {:<9} {:<11} {age:>7} {:>12.1} {loss:>8} {rtt:>9}",
-            l.purpose, l.state, l.rate
+            "  {node:<10} {:<11} {age:>7} {:>12.1} {loss:>8} {rtt:>9}",
+            l.state, l.rate
         )
     } else {
-        format!(
-            "  {node:<9} {:<6} {:<10} {age:>7} {loss:>8} {rtt:>8}",
-            l.purpose, l.state
-        )
+        format!("  {node:<9} {:<10} {age:>7} {loss:>8} {rtt:>8}", l.state)
     };
     vec![(
         text,
@@ -307,6 +303,17 @@ fn link(l: &LinkRow, wide: bool) -> Line {
             Role::Muted
         },
     )]
+}
+
+/// How many of these are in each state, those without any left out.
+fn in_each_state(rows: &[&LinkRow]) -> String {
+    let of = |state: &&str| rows.iter().filter(|l| l.state == *state).count();
+    let counts = STATES.iter().map(|state| (of(state), state));
+    let said: Vec<_> = counts
+        .filter(|(number, state)| *number > 0 || **state == "up")
+        .map(|(number, state)| format!("{number} {state}"))
+        .collect();
+    said.join(", ")
 }
 
 fn circuits(rows: &[CircuitRow]) -> String {
