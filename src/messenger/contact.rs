@@ -228,7 +228,7 @@ impl Contact {
             state: self.face.state,
             policy: self.face.policy,
             session: self.sessions.current.is_some(),
-            found: !self.reach.is_unknown(),
+            found: !self.reach.lookup.is_unknown(),
             reachable: self.is_reachable(now),
             request_waits: self.face.state == ContactState::Asked && self.has_work(),
             unread: self.face.unread,
@@ -250,8 +250,8 @@ impl Contact {
     /// Whether their descriptor is looked up ahead: nothing waits for them yet.
     pub fn looks_ahead(&self, now: Moment) -> bool {
         self.face.state == ContactState::Accepted
-            && !self.reach.is_known(now)
-            && (self.reach.is_unknown() || self.is_recent(now))
+            && !self.reach.lookup.is_known(now)
+            && (self.reach.lookup.is_unknown() || self.is_recent(now))
     }
 
     /// Whether something was exchanged with them so recently that a spur is kept for the next text.
@@ -288,7 +288,7 @@ impl Contact {
 
     /// Notes whether a way is open. Whether the screen is to be told.
     pub fn note_way(&mut self, now: Moment) -> bool {
-        let until = self.reach.open_until(now);
+        let until = self.reach.ways.open_until(now);
         self.talk.open_until = if until > now {
             Some(until)
         } else {

@@ -124,7 +124,7 @@ impl Contact {
 
     /// Their spur has ended: what left along it and was not acknowledged leaves again another way.
     pub fn handle_gone(&mut self, handle: ReplyHandle, now: Moment) {
-        if self.reach.handle_gone(handle) {
+        if self.reach.ways.handle_gone(handle) {
             self.outbox.hurry_by_handle(now);
         }
     }
@@ -137,7 +137,7 @@ impl Contact {
         self.talk.again_by = Some(by);
         // It came along a spur of theirs that is there now; the one that we know may be gone, and nobody tells us.
         if let ReachedBy::Handle(handle) = by {
-            self.reach.offer_handle(handle, now);
+            self.reach.ways.offer_handle(handle, now);
         }
         self.owe_receipt(now);
     }
@@ -145,10 +145,10 @@ impl Contact {
     /// The way of the next receipt. What came again shows a way that works; if it goes on, that one may work in one direction only.
     fn receipt_way(&self, now: Moment) -> Option<ReachedBy> {
         let Some(by) = self.talk.again_by else {
-            return self.reach.way(now, self.talk.unheard_receipts);
+            return self.reach.ways.way(now, self.talk.unheard_receipts);
         };
-        let open = by != ReachedBy::Spur || self.reach.is_spur_up();
-        let (same, other) = (open.then_some(by), self.reach.other(by, now));
+        let open = by != ReachedBy::Spur || self.reach.ways.is_spur_up();
+        let (same, other) = (open.then_some(by), self.reach.ways.other(by, now));
         if self.talk.again.is_multiple_of(2) {
             same.or(other)
         } else {
@@ -163,7 +163,7 @@ impl Contact {
 
     /// When `serve` has something to do; `NEVER` without a way.
     pub fn due(&self, now: Moment) -> Moment {
-        if !self.is_open() || self.reach.way(now, 0).is_none() {
+        if !self.is_open() || self.reach.ways.way(now, 0).is_none() {
             return Moment::NEVER;
         }
         let mut due = match &self.sessions.start {
@@ -265,7 +265,7 @@ impl Contact {
         parcel: Box<[u8; PARCEL]>,
         now: Moment,
     ) {
-        let other = self.reach.refused(way, now);
+        let other = self.reach.ways.refused(way, now);
         if let Some(start) = &mut self.sessions.start
             && start.parcel == parcel
         {
@@ -321,7 +321,7 @@ impl Contact {
         let ways = [start.tries, start.tries.wrapping_add(1)];
         let by = ways
             .into_iter()
-            .filter_map(|tries| self.reach.way(now, tries))
+            .filter_map(|tries| self.reach.ways.way(now, tries))
             .find(|by| !limited(*by) || ready <= now);
         let Some(by) = by else {
             start.due = ready;
@@ -361,7 +361,7 @@ impl Contact {
                 if item.due > now {
                     continue;
                 }
-                let Some(by) = self.reach.proving_way(now, item.tries, item.last) else {
+                let Some(by) = self.reach.ways.proving_way(now, item.tries, item.last) else {
                     break;
                 };
                 let parcel = match &item.sealed {
@@ -400,7 +400,7 @@ impl Contact {
                         item.sealed.insert(Box::new(parcel)).clone()
                     }
                 };
-                self.reach.used(by, now, two_tries);
+                self.reach.ways.used(by, now, two_tries);
                 item.by_spur = by == ReachedBy::Spur;
                 leaving.push((by.way(self.tag), parcel));
             }
@@ -413,7 +413,7 @@ impl Contact {
         let receipt_by = receipt_by.filter(|_| !rides);
         let mut receipt_left = false;
         if self.talk.skip_due
-            && let Some(by) = self.reach.way(now, 0)
+            && let Some(by) = self.reach.ways.way(now, 0)
         {
             let body = Body::skip(draft.head.peer_has, &draft.head.peer_has_link, have);
             if let Ok((parcel, _)) = ratchet.encrypt(body.bytes(), &mut desk.random) {
@@ -424,7 +424,7 @@ impl Contact {
         let mut news_left = false;
         if tells
             && let Some(news) = &self.talk.news
-            && let Some(by) = self.reach.way(now, news.copies)
+            && let Some(by) = self.reach.ways.way(now, news.copies)
         {
             let body = Body::introduction(have, &news.introduction);
             if let Ok((parcel, _)) = ratchet.encrypt(body.bytes(), &mut desk.random) {

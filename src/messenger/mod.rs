@@ -347,7 +347,7 @@ impl<P: Persistence> Messenger<P> {
             }
             PersonEvent::SpurDown { contact } => {
                 if let Some(contact) = self.tagged(contact) {
-                    contact.reach.spur_down();
+                    contact.reach.ways.spur_down();
                 }
             }
             PersonEvent::FromSpur { contact, parcel } => {
@@ -413,13 +413,13 @@ impl<P: Persistence> Messenger<P> {
                 next = next.min(contact.reachable_end());
             }
             if contact.wants_way() {
-                if room || contact.reach.is_fetching() {
-                    next = next.min(contact.reach.fetch_due());
+                if room || contact.reach.lookup.is_under_way() {
+                    next = next.min(contact.reach.lookup_due());
                 }
                 next = next.min(contact.reach.target_due(self.leaves));
                 rotating = true;
             } else if ahead && contact.looks_ahead(now.at) {
-                next = next.min(contact.reach.fetch_due());
+                next = next.min(contact.reach.lookup_due());
             }
         }
         if rotating {
@@ -474,7 +474,7 @@ impl<P: Persistence> Messenger<P> {
         if now.unix.day() != self.day {
             self.day = now.unix.day();
             for contact in self.contacts.values_mut() {
-                contact.reach.new_day();
+                contact.reach.lookup.new_day();
             }
         }
         self.serve_offers(now);

@@ -211,10 +211,10 @@ impl<P: Persistence> Messenger<P> {
         if let Some(up_to) = after.acknowledged
             && let Some(left) = contact.outbox.acknowledge(up_to, now.at)
         {
-            contact.reach.spur_led_there(left);
+            contact.reach.ways.spur_led_there(left);
         }
         if let Some(introduction) = after.introduction {
-            contact.reach.told(introduction, now.unix.day(), now.at);
+            contact.reach.told(&introduction, now.unix.day(), now.at);
         }
         if let Some((have, ahead)) = after.held {
             contact.outbox.note_held(have, ahead, now.at);

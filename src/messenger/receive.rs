@@ -69,7 +69,7 @@ impl<P: Persistence> Messenger<P> {
                     contact.came_again(by, now.at);
                 }
                 if let ReachedBy::Handle(handle) = by {
-                    if !in_sequence && contact.reach.offer_unproven(handle, now.at) {
+                    if !in_sequence && contact.reach.ways.offer_unproven(handle, now.at) {
                         contact.way_opened(now.at);
                     }
                     self.note_handle(handle, *account);
@@ -216,7 +216,7 @@ impl<P: Persistence> Messenger<P> {
         }
         contact.talk.unopened = 0;
         if let ReachedBy::Handle(handle) = by {
-            contact.reach.offer_unproven(handle, now.at);
+            contact.reach.ways.offer_unproven(handle, now.at);
         }
         if let Some(start) = &mut contact.sessions.start
             && own < peer

@@ -51,7 +51,7 @@ impl<P: Persistence> Messenger<P> {
         self.fetches.retain(|id, of| {
             self.contacts
                 .get(of)
-                .is_some_and(|contact| contact.reach.fetch_day(*id).is_some())
+                .is_some_and(|contact| contact.reach.lookup.day(*id).is_some())
         });
         let mut working = Vec::new();
         let mut idle = Vec::new();
@@ -72,10 +72,10 @@ impl<P: Persistence> Messenger<P> {
                 let Some(contact) = self.contacts.get_mut(&account) else {
                     continue;
                 };
-                if contact.reach.wants_fetch(now.at) {
+                if contact.reach.wants_lookup(now.at) {
                     let id = self.next_id;
                     self.next_id += 1;
-                    let day = contact.reach.begin_fetch(id, now.unix.day(), now.at);
+                    let day = contact.reach.lookup.begin(id, now.unix.day(), now.at);
                     self.fetches.insert(id, account);
                     let key = publish::place_of(&account, day);
                     self.desk.node(NodeCommand::Fetch { id, key });
@@ -95,12 +95,12 @@ impl<P: Persistence> Messenger<P> {
         let Some(contact) = self.contacts.get_mut(&account) else {
             return;
         };
-        let Some(day) = contact.reach.fetch_day(id) else {
+        let Some(day) = contact.reach.lookup.day(id) else {
             return;
         };
         match value.map(|value| introduction::open(&account, day, &value)) {
-            Some(Ok(introduction)) => contact.reach.found(introduction, now.at),
-            Some(Err(_)) | None => contact.reach.failed(now.at),
+            Some(Ok(introduction)) => contact.reach.found(&introduction, now.at),
+            Some(Err(_)) | None => contact.reach.lookup.failed(now.at),
         }
         self.touched.insert(account);
     }
@@ -117,7 +117,7 @@ impl<P: Persistence> Messenger<P> {
             let silent = now.at.since(contact.talk.heard);
             if contact.wants_way() {
                 let key = (silent, contact.account);
-                if contact.reach.is_spur_up() && silent < ACTIVE {
+                if contact.reach.ways.is_spur_up() && silent < ACTIVE {
                     talking.push(key);
                 } else {
                     waiting.push(key);

@@ -1,6 +1,10 @@
+use std::time::Duration;
+
+use super::aim::{CREDENTIAL_PATIENCE, POINT_PATIENCE};
 use super::*;
 use crate::crypto::keys::{CookieKey, NodeKey};
 use crate::crypto::random::Stream;
+use crate::node::person::{IntroPoint, ReplyHandle, Way};
 
 const HANDLE: ReplyHandle = ReplyHandle {
     circuit: 1,
@@ -12,7 +16,7 @@ fn second(seconds: f64) -> Moment {
 }
 
 fn by_handle(reach: &Reach, seconds: f64, tries: u32) -> bool {
-    reach.way(second(seconds), tries) == Some(ReachedBy::Handle(HANDLE))
+    reach.ways.way(second(seconds), tries) == Some(ReachedBy::Handle(HANDLE))
 }
 
 #[test]
@@ -21,8 +25,8 @@ fn a_handle_that_nothing_comes_back_by_is_left_for_a_spur_after_its_patience_and
     let mut reach = Reach::new();
     reach.heard(ReachedBy::Handle(HANDLE), second(10.0));
     let by = ReachedBy::Handle(HANDLE);
-    reach.used(by, second(20.0), Duration::from_secs(8));
-    reach.used(by, second(25.0), Duration::from_secs(8));
+    reach.ways.used(by, second(20.0), Duration::from_secs(8));
+    reach.ways.used(by, second(25.0), Duration::from_secs(8));
     assert!(by_handle(&reach, 57.0, 0), "it is the only way");
     assert!(!by_handle(&reach, 58.0, 0));
     reach.spur_up(second(21.0));
@@ -33,9 +37,11 @@ fn a_handle_that_nothing_comes_back_by_is_left_for_a_spur_after_its_patience_and
     // Heard of later than a spur that has proved nothing, it even goes before that, but for one parcel that is to prove it.
     assert!(by_handle(&reach, 61.0, 0), "a word by it opens it again");
     assert!(!by_handle(&reach, 61.0, 1));
-    let proving = |reach: &Reach| reach.proving_way(second(62.0), 0, Moment(0));
+    let proving = |reach: &Reach| reach.ways.proving_way(second(62.0), 0, Moment(0));
     assert_eq!(proving(&reach), Some(ReachedBy::Spur));
-    reach.used(ReachedBy::Spur, second(61.0), Duration::from_secs(8));
+    reach
+        .ways
+        .used(ReachedBy::Spur, second(61.0), Duration::from_secs(8));
     assert_eq!(proving(&reach), Some(by));
 }
 
@@ -43,22 +49,24 @@ fn a_handle_that_nothing_comes_back_by_is_left_for_a_spur_after_its_patience_and
 fn a_spur_that_nothing_comes_of_is_left_for_a_handle_until_it_is_another_one() {
     let mut reach = Reach::new();
     reach.spur_up(second(1.0));
-    reach.used(ReachedBy::Spur, second(2.0), Duration::from_secs(8));
+    reach
+        .ways
+        .used(ReachedBy::Spur, second(2.0), Duration::from_secs(8));
     assert_eq!(
-        reach.way(second(20.0), 0),
+        reach.ways.way(second(20.0), 0),
         Some(ReachedBy::Spur),
         "it is the only way"
     );
     assert!(reach.heard(ReachedBy::Handle(HANDLE), second(20.0)));
     assert!(!reach.heard(ReachedBy::Handle(HANDLE), second(21.0)));
     assert!(by_handle(&reach, 21.0, 0) && by_handle(&reach, 21.0, 1));
-    reach.used(
+    reach.ways.used(
         ReachedBy::Handle(HANDLE),
         second(21.0),
         Duration::from_secs(8),
     );
     assert_eq!(
-        reach.way(second(29.0), 1),
+        reach.ways.way(second(29.0), 1),
         Some(ReachedBy::Spur),
         "nor of that"
     );
@@ -67,7 +75,7 @@ fn a_spur_that_nothing_comes_of_is_left_for_a_handle_until_it_is_another_one() {
     assert!(!by_handle(&reach, 30.0, 0) && by_handle(&reach, 30.0, 1));
     reach.heard(ReachedBy::Handle(HANDLE), second(31.0));
     assert!(by_handle(&reach, 31.0, 0) && !by_handle(&reach, 31.0, 1));
-    reach.spur_led_there(second(31.0));
+    reach.ways.spur_led_there(second(31.0));
     assert!(!by_handle(&reach, 31.0, 0) && by_handle(&reach, 31.0, 1));
 }
 
@@ -76,14 +84,14 @@ fn what_was_lost_by_chance_takes_our_spur_if_that_carried_something_later() {
     let mut reach = Reach::new();
     reach.spur_up(second(1.0));
     reach.heard(ReachedBy::Handle(HANDLE), second(1.0));
-    let way = |reach: &Reach, left: f64| reach.proving_way(second(12.0), 1, second(left));
+    let way = |reach: &Reach, left: f64| reach.ways.proving_way(second(12.0), 1, second(left));
     let (spur, handle) = (Some(ReachedBy::Spur), Some(ReachedBy::Handle(HANDLE)));
     assert_eq!(way(&reach, 10.0), handle, "nothing is known: in turn");
-    reach.spur_led_there(second(11.0));
+    reach.ways.spur_led_there(second(11.0));
     assert_eq!(way(&reach, 10.0), spur);
     assert_eq!(way(&reach, 11.5), handle, "it left after that");
-    assert!(reach.handle_gone(HANDLE));
-    assert!(!reach.handle_gone(HANDLE));
+    assert!(reach.ways.handle_gone(HANDLE));
+    assert!(!reach.ways.handle_gone(HANDLE));
     assert_eq!(way(&reach, 11.5), spur);
 }
 
@@ -104,7 +112,7 @@ fn shows_token(reach: &mut Reach, at: f64, working: bool) -> bool {
 /// A way to a contact with one intro point, where the token is shown from second 2 on and nothing comes.
 fn one_that_shows_its_token() -> Reach {
     let mut reach = Reach::new();
-    reach.found(introduction(&[1]), second(0.0));
+    reach.found(&introduction(&[1]), second(0.0));
     reach.spur_up(second(1.0));
     assert!(shows_token(&mut reach, 2.0, true));
     reach
@@ -113,7 +121,7 @@ fn one_that_shows_its_token() -> Reach {
 #[test]
 fn after_a_pause_the_token_is_shown_that_was_shown_before_it() {
     let mut reach = Reach::new();
-    reach.found(introduction(&[1]), second(0.0));
+    reach.found(&introduction(&[1]), second(0.0));
     reach.spur_up(second(1.0));
     reach.heard(ReachedBy::Handle(HANDLE), second(2.0));
     assert!(shows_token(&mut reach, 3.0, false));
@@ -143,12 +151,12 @@ fn a_token_of_which_nothing_comes_makes_way_for_the_cookie_and_is_tried_again_in
 #[test]
 fn older_words_of_where_they_are_reached_change_nothing() {
     let mut reach = Reach::new();
-    reach.found(introduction(&[1]), second(0.0));
+    reach.found(&introduction(&[1]), second(0.0));
     let point = |reach: &mut Reach| {
         let target = reach.target(ContactTag(1), None, true, second(0.0), second(1.0));
         target.map(|target| target.point[0])
     };
-    reach.told(introduction(&[2]), 1, second(1.0));
+    reach.told(&introduction(&[2]), 1, second(1.0));
     assert_eq!(point(&mut reach), Some(1), "the same revision");
     let newer = Introduction {
         revision: 2,
@@ -158,12 +166,12 @@ fn older_words_of_where_they_are_reached_change_nothing() {
         day: 3,
         ..introduction(&[4])
     };
-    reach.told(far, 1, second(1.0));
+    reach.told(&far, 1, second(1.0));
     assert_eq!(point(&mut reach), Some(1), "the day after tomorrow");
-    reach.told(newer, 1, second(1.0));
+    reach.told(&newer, 1, second(1.0));
     assert_eq!(point(&mut reach), Some(3));
-    reach.begin_fetch(1, 1, second(2.0));
-    reach.found(introduction(&[1]), second(3.0));
+    reach.lookup.begin(1, 1, second(2.0));
+    reach.found(&introduction(&[1]), second(3.0));
     assert_eq!(point(&mut reach), Some(3), "an old descriptor");
 }
 
@@ -175,10 +183,10 @@ fn a_handle_that_refuses_a_parcel_is_left_at_once() {
         circuit: 1,
         spur: 3,
     });
-    assert_eq!(reach.refused(other, second(2.0)), None);
+    assert_eq!(reach.ways.refused(other, second(2.0)), None);
     assert!(by_handle(&reach, 2.0, 0), "that was an older one");
-    assert_eq!(reach.refused(Way::Handle(HANDLE), second(2.0)), None);
-    assert!(reach.way(second(2.0), 0).is_none());
+    assert_eq!(reach.ways.refused(Way::Handle(HANDLE), second(2.0)), None);
+    assert!(reach.ways.way(second(2.0), 0).is_none());
 }
 
 fn introduction(cookies: &[u8]) -> Introduction {
@@ -208,10 +216,10 @@ fn a_descriptor_with_one_intro_point_is_looked_up_again_each_time_later_and_a_wh
         let now = second(at);
         // Heard all the time: nothing but the descriptor asks for a look-up.
         reach.heard(ReachedBy::Spur, now);
-        if reach.wants_fetch(now) {
-            reach.begin_fetch(at as u64, 1, now);
+        if reach.wants_lookup(now) {
+            reach.lookup.begin(at as u64, 1, now);
             let points: &[u8] = if at < 200.0 { &[1] } else { &[2, 1] };
-            reach.found(introduction(points), now);
+            reach.found(&introduction(points), now);
             looked.push(at);
         }
     }
@@ -221,7 +229,7 @@ fn a_descriptor_with_one_intro_point_is_looked_up_again_each_time_later_and_a_wh
 #[test]
 fn the_first_intro_point_is_tried_again_a_minute_after_the_second_was_taken() {
     let mut reach = Reach::new();
-    reach.found(introduction(&[1, 2]), second(0.0));
+    reach.found(&introduction(&[1, 2]), second(0.0));
     let mut target = |at: f64, working: bool| {
         let target = reach.target(ContactTag(1), None, working, second(0.0), second(at));
         target.map(|target| target.point[0])
@@ -235,7 +243,7 @@ fn the_first_intro_point_is_tried_again_a_minute_after_the_second_was_taken() {
 #[test]
 fn while_nothing_can_leave_no_intro_point_is_given_up() {
     let mut reach = Reach::new();
-    reach.found(introduction(&[1, 2]), second(0.0));
+    reach.found(&introduction(&[1, 2]), second(0.0));
     let mut point = |leaves: Moment, at: f64| {
         let target = reach.target(ContactTag(1), None, true, leaves, second(at));
         (
@@ -259,6 +267,6 @@ fn a_token_that_led_nowhere_is_shown_again_at_other_points() {
         revision: 2,
         ..introduction(&[2])
     };
-    reach.found(elsewhere, second(18.0));
+    reach.found(&elsewhere, second(18.0));
     assert!(shows_token(&mut reach, 18.0, true));
 }
