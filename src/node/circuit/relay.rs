@@ -2,22 +2,21 @@
 //!
 //! A relay knows the circuit's neighbour on each side and its own layer; position, length and purpose stay hidden from all hops but the
 //! end. It refuses what does not fit the link, carries no more than was named, replaces duplicates and missing cells by random blocks, and takes
-//! the circuit down when a side is gone. What an end does is in `end`, `intro` and `forward`; this file brings cells to it.
+//! the circuit down when a side is gone. How it comes to be is in `build`, what is taken on in `admission`; what an end does is in
+//! `end`, `intro` and `forward`. This file brings cells to it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::allowance::Allowance;
-use super::base::{Base, Route};
+use super::base::Base;
 use super::end::End;
 use super::forward::Forwarder;
 use super::hop;
 use super::intro::Intro;
-use super::pace::{Boost, Pace};
 use super::seen::{Seen, Verdict};
 use super::strangers::Strangers;
 use super::timers::{Direction, Timer};
-use crate::crypto::id::NodeId;
 use crate::crypto::keys::CookieKey;
 use crate::crypto::onion::HopKeys;
 use crate::node::link::AssocId;
@@ -28,30 +27,17 @@ use crate::wire::circuit::{
 use crate::wire::size::{BLOCK, END};
 use crate::wire::time::{Moment, Now};
 
-/// Share of a directed link's rate that relayed circuits may take with cells going on over it.
-pub const ADMISSION_FORWARD: f64 = 0.25;
-/// And with cells going back over it: those of a neighbour whose guard this node is fit (2.35 of 6 in `normal`), with the successor of one
-/// of them beside it (1 of 6).
-pub const ADMISSION_BACK: f64 = 0.56;
-/// A circuit goes on over a link only while both together stay below this. So a link that leads to the owner's guard, too, is loaded to
-/// 0.85 (2.1 of 6 are its own; 0.91 while a neighbour's circuit is replaced): near 1 queues grow without bound. The own circuits' share is left free on every link, because a
-/// refusal where it is used would tell which link leads to the guard; and cells going back have no second bound, because those going on
-/// would crowd out the neighbour's own. The mean of a network is 0.24.
-pub const ADMISSION_BOTH: f64 = 0.50;
-/// Circuits relayed at once; one more is refused. Admission on twelve links binds long before, unless circuits name the least of rates: so no link
-/// may bring more than a quarter.
-pub(super) const MAX_RELAYED: usize = 512;
-const MAX_RELAYED_OF_ONE: usize = MAX_RELAYED / 4;
+mod admission;
+mod build;
+#[cfg(test)]
+mod tests;
+
 /// Seconds without a cell from the origin's side, at least, until the circuit counts as abandoned.
 const SILENCE_SECONDS: f64 = 60.0;
 /// And in mean gaps.
 const SILENCE_GAPS: f64 = 24.0;
-/// Seconds for the next hop to answer a CREATE.
-const EXTEND_SECONDS: f64 = 8.0;
 /// A cell is due and missing when nothing came for so many mean gaps. At 3, each hop would add 5 cells to every 100; at 5 it adds less than 1.
 const REFILL_GAPS: f64 = 5.0;
-/// Refilling starts when the circuit is built and has settled.
-const REFILL_AFTER: f64 = 30.0;
 
 /// A circuit may carry this much more than the rates it named: clocks differ, and hops before this one refill.
 const SLACK: f64 = 1.25;
@@ -138,91 +124,6 @@ impl Relays {
 
     pub fn count(&self) -> usize {
         self.circuits.len()
-    }
-
-    /// Steady cells per second that relayed circuits put on the directed link from here: cells going on, and cells going back.
-    pub fn load(&self, assoc: AssocId) -> (f64, f64) {
-        let (mut forward, mut back) = (0.0, 0.0);
-        for circuit in self.circuits.values() {
-            if circuit.prev.0 == assoc {
-                back += circuit.rates.back_rate();
-            }
-            let next = circuit.next.or(circuit.extending.as_ref().map(|e| e.to));
-            if next.is_some_and(|(to, _)| to == assoc) {
-                forward += circuit.rates.forward_rate();
-            }
-        }
-        (forward, back)
-    }
-
-    fn admits_forward(&self, base: &Base, assoc: AssocId, rate: f64) -> bool {
-        let link = base.links.get(&assoc).map_or(0.0, |link| link.rate);
-        // A thousandth of slack: sums of hundredths are not exact.
-        let (forward, back) = self.load(assoc);
-        forward + rate <= ADMISSION_FORWARD * link + 0.001
-            && forward + back + rate <= ADMISSION_BOTH * link + 0.001
-    }
-
-    fn admits_back(&self, base: &Base, assoc: AssocId, rate: f64) -> bool {
-        let link = base.links.get(&assoc).map_or(0.0, |link| link.rate);
-        self.load(assoc).1 + rate <= ADMISSION_BACK * link + 0.001
-    }
-
-    /// A block on a circuit id nobody knows: a CREATE, or nothing.
-    pub fn create(&mut self, base: &mut Base, now: Now, at: (AssocId, u32), block: &[u8; BLOCK]) {
-        let head = hop::head::<CREATE_HEAD>(block);
-        if !hop::is_create(&base.id, &head) {
-            return;
-        }
-        let Ok(rates) = hop::rates(&base.id, &head) else {
-            return;
-        };
-        let of_one = self
-            .circuits
-            .values()
-            .filter(|circuit| circuit.prev.0 == at.0);
-        if self.circuits.len() >= MAX_RELAYED
-            || of_one.count() >= MAX_RELAYED_OF_ONE
-            || !self.admits_back(base, at.0, rates.back_rate())
-        {
-            base.close(at);
-            return;
-        }
-        let key = base.key.clone();
-        let Ok((keys, created)) = hop::accept(&key, &head, &mut base.relay_random) else {
-            return;
-        };
-        let number = self.next_number;
-        self.next_number += 1;
-        let circuit = Relayed {
-            prev: at,
-            next: None,
-            extending: None,
-            extended: None,
-            keys,
-            rates,
-            may_forward: named(rates.forward_rate(), now.at),
-            may_back: named(rates.back_rate(), now.at),
-            seen_forward: Seen::new(),
-            seen_back: Seen::new(),
-            last_forward: now.at,
-            last_back: now.at,
-            heard: now.at,
-            end: None,
-        };
-        base.routes.insert(at, Route::Prev(number));
-        base.timers.set(
-            Timer::RelaySilence(number),
-            now.at.after_seconds(circuit.silence()),
-        );
-        let settled = now.at.after_seconds(REFILL_AFTER);
-        base.timers
-            .set(Timer::Refill(number, Direction::Forward), settled);
-        base.timers
-            .set(Timer::Refill(number, Direction::Back), settled);
-        self.circuits.insert(number, circuit);
-        let block = hop::fill(&created, &mut base.relay_random);
-        base.send(at, &block);
     }
 
     /// A block from the origin's side.
@@ -338,111 +239,6 @@ impl Relays {
         if done.is_err() {
             self.refused += 1;
         }
-    }
-
-    fn build(&mut self, base: &mut Base, now: Now, number: u64, command: BuildForward) {
-        let Some(circuit) = self.circuits.get_mut(&number) else {
-            return;
-        };
-        match command {
-            // Begun: an end builds no further, whatever it is told.
-            BuildForward::Neighbours { .. } | BuildForward::Extend { .. }
-                if circuit.end.is_some() =>
-            {
-                self.refused += 1
-            }
-            BuildForward::Neighbours { ask } => {
-                let named = base.neighbours(&ask);
-                let total = u8::try_from(base.certified()).unwrap_or(u8::MAX);
-                self.reply(
-                    base,
-                    number,
-                    &BuildBack::Neighbours { total, named }.encode(),
-                );
-            }
-            BuildForward::Extend { node, create } => self.extend(base, now, number, node, &create),
-            BuildForward::Begin { channel } => {
-                if circuit.next.is_some() || circuit.extending.is_some() {
-                    self.refused += 1;
-                    return;
-                }
-                if circuit.end.is_none() {
-                    let clock = base.schedule.fork("end", &number.to_be_bytes());
-                    let pace =
-                        Pace::new(clock, circuit.rates.back_rate(), Boost::of(channel), now.at);
-                    base.timers.set(Timer::EndTick(number), pace.next());
-                    circuit.end = Some(End::new(channel, pace, now.at));
-                }
-                let channel = circuit.end.as_ref().map_or(channel, End::channel);
-                self.reply(base, number, &BuildBack::Begun { channel }.encode());
-            }
-        }
-    }
-
-    fn extend(
-        &mut self,
-        base: &mut Base,
-        now: Now,
-        number: u64,
-        node: NodeId,
-        head: &[u8; CREATE_HEAD],
-    ) {
-        let Some(circuit) = self.circuits.get(&number) else {
-            return;
-        };
-        if let Some((made, created)) = &circuit.extended {
-            let answer = if made == head {
-                BuildBack::Extended {
-                    created: Box::new(*created),
-                }
-            } else {
-                BuildBack::Refused
-            };
-            self.reply(base, number, &answer.encode());
-            return;
-        }
-        if circuit.extending.is_some() {
-            return;
-        }
-        let (rate, prev) = (circuit.rates.forward_rate(), circuit.prev.0);
-        // Over a silent link the origin would wait for nothing.
-        let link = base
-            .links
-            .iter()
-            .find(|(assoc, link)| link.peer.node == node && **assoc != prev && !link.silent)
-            .map(|(assoc, _)| *assoc);
-        let Some(assoc) = link.filter(|assoc| self.admits_forward(base, *assoc, rate)) else {
-            self.reply(base, number, &BuildBack::Refused.encode());
-            return;
-        };
-        let Some(to) = base.new_circuit(assoc, Route::Next(number)) else {
-            self.reply(base, number, &BuildBack::Refused.encode());
-            return;
-        };
-        if let Some(circuit) = self.circuits.get_mut(&number) {
-            circuit.extending = Some(Extending { head: *head, to });
-        }
-        base.timers.set(
-            Timer::RelayExtend(number),
-            now.at.after_seconds(EXTEND_SECONDS),
-        );
-        let block = hop::fill(head, &mut base.relay_random);
-        base.send(to, &block);
-    }
-
-    /// The next hop did not answer, or said no.
-    pub fn extend_failed(&mut self, base: &mut Base, number: u64) {
-        let Some(extending) = self
-            .circuits
-            .get_mut(&number)
-            .and_then(|circuit| circuit.extending.take())
-        else {
-            return;
-        };
-        base.timers.clear(Timer::RelayExtend(number));
-        base.routes.remove(&extending.to);
-        base.close(extending.to);
-        self.reply(base, number, &BuildBack::Refused.encode());
     }
 
     /// An end's clock.
@@ -595,6 +391,3 @@ impl Relays {
             .collect()
     }
 }
-
-#[cfg(test)]
-mod tests;

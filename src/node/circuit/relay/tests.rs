@@ -1,3 +1,5 @@
+use super::super::pace::{Boost, Pace};
+use super::admission::MAX_RELAYED_OF_ONE;
 use super::*;
 use crate::crypto::keys::NodeKey;
 use crate::crypto::onion::HopKeys;
