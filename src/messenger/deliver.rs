@@ -64,6 +64,14 @@ fn pause(tries: u32) -> f64 {
     (START_FIRST * START_GROWTH.powi(tries.min(30) as i32)).min(START_LAST)
 }
 
+impl Start {
+    /// A copy leaves.
+    fn left(&mut self, now: Moment) {
+        self.due = now.after_seconds(pause(self.tries));
+        self.tries = self.tries.saturating_add(1);
+    }
+}
+
 impl Contact {
     /// A receipt is owed.
     pub fn owe_receipt(&mut self, now: Moment) {
@@ -98,6 +106,13 @@ impl Contact {
     /// What waited, or left some time ago, leaves at once.
     pub fn way_opened(&mut self, now: Moment) {
         self.outbox.hurry(now);
+        if let Some(start) = &mut self.sessions.start {
+            start.due = start.due.min(now);
+        }
+    }
+
+    /// Our spur shows the cookie from now on: who has lost all sessions gets an offer of ours by that alone.
+    pub fn cookie_shown(&mut self, now: Moment) {
         if let Some(start) = &mut self.sessions.start {
             start.due = start.due.min(now);
         }
@@ -331,8 +346,20 @@ impl Contact {
             start.copies.take(now);
         }
         desk.send(by.way(self.tag), start.parcel.clone());
-        start.due = now.after_seconds(pause(start.tries));
-        start.tries = start.tries.saturating_add(1);
+        start.left(now);
+    }
+
+    /// Their offer came while ours waits for its answer: ours leaves at once, back along their spur if it came by that. If they have lost all
+    /// sessions, they know no token that our spur may show.
+    pub fn offer_back<P: Persistence>(&mut self, desk: &mut Desk<P>, by: ReachedBy, now: Moment) {
+        let Some(start) = &mut self.sessions.start else {
+            return;
+        };
+        start.due = start.due.min(now);
+        if let ReachedBy::Handle(_) = by {
+            desk.send(by.way(self.tag), start.parcel.clone());
+            start.left(now);
+        }
     }
 
     fn serve_parcels<P: Persistence>(
@@ -361,7 +388,11 @@ impl Contact {
                 if item.due > now {
                     continue;
                 }
-                let Some(by) = self.reach.ways.proving_way(now, item.tries, item.last) else {
+                let Some(by) =
+                    self.reach
+                        .ways
+                        .proving_way(now, item.tries, item.last, item.by_spur)
+                else {
                     break;
                 };
                 let parcel = match &item.sealed {

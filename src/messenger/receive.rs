@@ -218,11 +218,9 @@ impl<P: Persistence> Messenger<P> {
         if let ReachedBy::Handle(handle) = by {
             contact.reach.ways.offer_unproven(handle, now.at);
         }
-        if let Some(start) = &mut contact.sessions.start
-            && own < peer
-        {
+        if contact.sessions.start.is_some() && own < peer {
             // Both start at once: the one with the smaller id goes on, and the other answers.
-            start.due = start.due.min(now.at);
+            contact.offer_back(&mut self.desk, by, now.at);
             if let ReachedBy::Handle(handle) = by {
                 self.note_handle(handle, peer);
             }

@@ -160,7 +160,11 @@ impl<P: Persistence> Messenger<P> {
                 _ => None,
             };
             let reach = &mut contact.reach;
+            let before = reach.shows_cookie();
             wanted.extend(reach.target(contact.tag, token, i < active, self.leaves, now.at));
+            if reach.shows_cookie() && !before {
+                contact.cookie_shown(now.at);
+            }
         }
         wanted.truncate(TARGETS);
         if wanted != self.wanted {

@@ -1,6 +1,7 @@
 //! Programs that die in any of their commits.
 
 use crate::numbered;
+use crate::switch::faults::forget_sessions;
 use crate::switch::{CALM, ROUGH, World};
 use paratox::messenger::Command;
 use paratox::messenger::view::ContactState;
@@ -121,5 +122,49 @@ fn who_is_killed_between_answer_and_proof_of_a_session_is_reached_along_their_ow
         world.start(1, store);
         assert!(world.run_until(15.0, |w| w.all_delivered(0, 1)));
         assert_eq!(world.said(1, 0, false), ["after the loss"]);
+    }
+}
+
+/// Two people of whom one, the first, comes back without any session; the other has given theirs up and holds a spur that shows a token which
+/// nobody knows any more.
+fn one_without_sessions(seed: u8) -> World {
+    let mut world = World::new(seed, 2, CALM);
+    world.befriend(0, 1);
+    world.run(10.0);
+    let mut store = world.kill(0).crash(false);
+    forget_sessions(&mut store);
+    world.send(1, 0, "are you there?");
+    world.run(400.0);
+    world.start(0, store);
+    // What they say first is lost.
+    world.mute(0, true, true);
+    let up = |w: &mut World| !w.handles_of(1).is_empty() && w.shows_tokens(1);
+    assert!(world.run_until(180.0, up), "seed {seed}");
+    world
+}
+
+#[test]
+fn who_lost_all_sessions_and_writes_is_answered_along_the_way_they_came() {
+    for seed in 150..166 {
+        let mut world = one_without_sessions(seed);
+        world.mute(0, false, false);
+        world.send(0, 1, "I am");
+        // They look the descriptor up and open a spur before they offer anything.
+        let soon = world.run_until(20.0, |w| w.all_delivered(0, 1) && w.all_delivered(1, 0));
+        assert!(soon, "seed {seed}");
+    }
+}
+
+/// Only along the cookie, which their intro point takes from anybody, does an offer reach somebody who knows no token.
+#[test]
+fn an_offer_leaves_when_the_spur_begins_to_show_the_cookie() {
+    for seed in 150..166 {
+        let mut world = one_without_sessions(seed);
+        // They can answer and no more.
+        world.mute(0, true, false);
+        let cookie = |w: &mut World| !w.handles_of(1).is_empty() && !w.shows_tokens(1);
+        assert!(world.run_until(60.0, cookie), "seed {seed}");
+        let soon = world.run_until(5.0, |w| w.all_delivered(1, 0));
+        assert!(soon, "seed {seed}");
     }
 }

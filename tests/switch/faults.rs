@@ -1,9 +1,22 @@
 //! What goes wrong: spurs that end or lead nowhere, intro points that are lost, programs that stand still.
 
+use paratox::messenger::memory::Memory;
 use paratox::messenger::persistence::{Batch, Change, Persistence};
 use paratox::node::person::{ContactTag, PersonEvent, ReplyHandle};
 
 use super::{Due, World};
+
+/// A damage of the rows of all sessions.
+pub fn forget_sessions(store: &mut Memory) {
+    let mut batch = Batch::new();
+    for row in store.load().expect("readable").sessions {
+        batch.push(Change::RemoveSession {
+            contact: row.contact,
+            slot: row.slot,
+        });
+    }
+    store.commit(batch).expect("room");
+}
 
 impl World {
     /// A spur of `person` to a contact that wants one is born in a while, and needs a second to open.
@@ -194,14 +207,7 @@ impl World {
     /// The program of `person` dies and comes back without its sessions, as after a damage of those rows.
     pub fn lose_sessions(&mut self, person: usize) {
         let mut store = self.kill(person).crash(false);
-        let mut batch = Batch::new();
-        for row in store.load().expect("readable").sessions {
-            batch.push(Change::RemoveSession {
-                contact: row.contact,
-                slot: row.slot,
-            });
-        }
-        store.commit(batch).expect("room");
+        forget_sessions(&mut store);
         self.start(person, store);
     }
 

@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 mod carry;
-mod faults;
+pub mod faults;
 mod people;
 
 use std::collections::{BTreeMap, BTreeSet};

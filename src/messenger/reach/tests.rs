@@ -37,7 +37,7 @@ fn a_handle_that_nothing_comes_back_by_is_left_for_a_spur_after_its_patience_and
     // Heard of later than a spur that has proved nothing, it even goes before that, but for one parcel that is to prove it.
     assert!(by_handle(&reach, 61.0, 0), "a word by it opens it again");
     assert!(!by_handle(&reach, 61.0, 1));
-    let proving = |reach: &Reach| reach.ways.proving_way(second(62.0), 0, Moment(0));
+    let proving = |reach: &Reach| reach.ways.proving_way(second(62.0), 0, Moment(0), false);
     assert_eq!(proving(&reach), Some(ReachedBy::Spur));
     reach
         .ways
@@ -84,8 +84,12 @@ fn what_was_lost_by_chance_takes_our_spur_if_that_carried_something_later() {
     let mut reach = Reach::new();
     reach.spur_up(second(1.0));
     reach.heard(ReachedBy::Handle(HANDLE), second(1.0));
-    let way = |reach: &Reach, left: f64| reach.ways.proving_way(second(12.0), 1, second(left));
+    let way =
+        |reach: &Reach, left: f64| reach.ways.proving_way(second(12.0), 1, second(left), true);
     let (spur, handle) = (Some(ReachedBy::Spur), Some(ReachedBy::Handle(HANDLE)));
+    assert_eq!(way(&reach, 10.0), spur, "it is to prove the spur");
+    let patience = Duration::from_secs(20);
+    reach.ways.used(ReachedBy::Spur, second(10.0), patience);
     assert_eq!(way(&reach, 10.0), handle, "nothing is known: in turn");
     reach.ways.spur_led_there(second(11.0));
     assert_eq!(way(&reach, 10.0), spur);
@@ -93,6 +97,29 @@ fn what_was_lost_by_chance_takes_our_spur_if_that_carried_something_later() {
     assert!(reach.ways.handle_gone(HANDLE));
     assert!(!reach.ways.handle_gone(HANDLE));
     assert_eq!(way(&reach, 11.5), spur);
+}
+
+#[test]
+fn what_brought_no_answer_by_their_handle_either_takes_the_doubtful_spur_again() {
+    let mut reach = Reach::new();
+    reach.heard(ReachedBy::Handle(HANDLE), second(1.0));
+    reach.spur_up(second(2.0));
+    let patience = Duration::from_secs(8);
+    reach.ways.used(ReachedBy::Spur, second(10.0), patience);
+    let (spur, handle) = (Some(ReachedBy::Spur), Some(ReachedBy::Handle(HANDLE)));
+    let way = |reach: &Reach, at: f64, tries: u32, left: f64, by_spur: bool| {
+        let (at, left) = (second(at), second(left));
+        reach.ways.proving_way(at, tries, left, by_spur)
+    };
+    assert_eq!(way(&reach, 20.0, 1, 10.0, true), handle);
+    let longer = Duration::from_secs(40);
+    reach
+        .ways
+        .used(ReachedBy::Handle(HANDLE), second(20.0), longer);
+    assert_eq!(way(&reach, 30.0, 2, 20.0, false), spur);
+    assert_eq!(way(&reach, 40.0, 3, 30.0, true), handle, "in turn");
+    reach.heard(ReachedBy::Handle(HANDLE), second(41.0));
+    assert_eq!(way(&reach, 42.0, 4, 40.0, false), handle, "it was heard of");
 }
 
 /// Whether the token is shown, by a contact for whom something waits or not.

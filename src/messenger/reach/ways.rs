@@ -44,39 +44,40 @@ impl Ways {
     /// The way for something that left `tries` times without an answer: our spur, whose end we know beforehand and which is the quicker one, then theirs,
     /// in turn; theirs first if it was heard from since ours opened and ours was not. While nothing comes of the spur, theirs alone.
     pub fn way(&self, now: Moment, tries: u32) -> Option<ReachedBy> {
-        self.choose(
-            now,
-            tries,
-            self.spur_proved.is_some() || !self.handle_is_newer(),
-        )
+        let handle = self.open_handle(now).map(ReachedBy::Handle);
+        if !self.spur_up {
+            return handle;
+        }
+        let spur_first = self.spur_proved.is_some() || !self.handle_is_newer();
+        let doubtful = self.spur_until.is_some_and(|until| now >= until);
+        let by_spur = !doubtful && tries.is_multiple_of(2) == spur_first;
+        handle.filter(|_| !by_spur).or(Some(ReachedBy::Spur))
     }
 
-    /// The same for something that they acknowledge, and that left last at `left`. One at a time proves a spur of which nothing came yet. Where something
-    /// that left later along our spur was acknowledged, this was lost by chance: our spur again. (That something came by their handle says nothing of
-    /// how long the way back along it is.)
-    pub fn proving_way(&self, now: Moment, tries: u32, left: Moment) -> Option<ReachedBy> {
-        if self.spur_up && tries > 0 && self.spur_proved > Some(left) {
+    /// The same for something that they acknowledge, and that left last at `left`, by our spur or not. One at a time proves a spur of which nothing
+    /// came yet. Where something that left later along our spur was acknowledged, this was lost by chance: our spur again. (That something came by
+    /// their handle says nothing of how long the way back along it is.) Where their handle, too, brought no answer to it, the spur has its turn: it may
+    /// be their receipts that are lost.
+    pub fn proving_way(
+        &self,
+        now: Moment,
+        tries: u32,
+        left: Moment,
+        by_spur: bool,
+    ) -> Option<ReachedBy> {
+        let proves = self.spur_proved.is_none() && self.spur_until.is_none();
+        let by_chance = tries > 0 && self.spur_proved > Some(left);
+        let in_vain = tries > 1 && !by_spur && self.handle_heard() < Some(left);
+        if self.spur_up && (proves || by_chance || in_vain) {
             return Some(ReachedBy::Spur);
         }
-        let proves = self.spur_until.is_none();
-        let spur_first = self.spur_proved.is_some() || !self.handle_is_newer() || proves;
-        self.choose(now, tries, spur_first)
+        self.way(now, tries)
     }
 
     /// Whether their handle was heard of since our spur opened.
     fn handle_is_newer(&self) -> bool {
         let heard = self.handle_heard();
         heard.is_some_and(|heard| heard > self.spur_since)
-    }
-
-    fn choose(&self, now: Moment, tries: u32, spur_first: bool) -> Option<ReachedBy> {
-        let handle = self.open_handle(now).map(ReachedBy::Handle);
-        if !self.spur_up {
-            return handle;
-        }
-        let doubtful = self.spur_until.is_some_and(|until| now >= until);
-        let by_spur = !doubtful && tries.is_multiple_of(2) == spur_first;
-        handle.filter(|_| !by_spur).or(Some(ReachedBy::Spur))
     }
 
     /// The other way than this one, if it is open.
