@@ -84,12 +84,14 @@ pub enum Cause {
     Ring,
     /// A spur held for a circuit that ends here, or one that somebody opened to here.
     Spur,
-    /// An answer to a handshake.
+    /// An answer to a handshake that somebody's own clocks started, for a link or of the ring.
     Response,
     /// An answer to somebody's request.
     Answer,
     /// A request forwarded from the end of somebody's utility circuit, its handshake included.
     Forward,
+    /// An answer to the handshake of a spur or of a forwarded request.
+    Welcome,
 }
 
 /// What a node is told at its birth.

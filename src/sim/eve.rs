@@ -56,12 +56,12 @@ impl Eve {
         self.log.len() as u64 == self.seen
     }
 
-    /// Her records of what the nodes' own clocks decide: every datagram of a shaped link, of the ring and of calls for links. Answers to calls and
-    /// requests, and what the ends of circuits do for these, are left out.
+    /// Her records of what the nodes' own clocks decide: every datagram of a shaped link, of the ring and of calls for links, and the answers to these
+    /// calls. What the ends of circuits do for these, and what others answer to that, is left out.
     pub fn clocks(&self) -> impl Iterator<Item = &Sighting> {
         let own = |s: &&Sighting| match s.cause {
-            Cause::Shaped | Cause::Dial | Cause::Ring => true,
-            Cause::Spur | Cause::Response | Cause::Answer | Cause::Forward => false,
+            Cause::Shaped | Cause::Dial | Cause::Ring | Cause::Response => true,
+            Cause::Spur | Cause::Forward | Cause::Welcome | Cause::Answer => false,
         };
         self.log.iter().filter(own)
     }

@@ -3,7 +3,8 @@
 //! Two worlds with the same seed. In one Alice adds Bob and they chat; in the other nobody touches a key. Three comparisons, record by record in
 //! time, ends and length:
 //!
-//! 1. Every datagram of Alice's and Bob's own links, and every one their nodes start on their own clocks, is the same in both worlds.
+//! 1. Every datagram of Alice's and Bob's own links, every one their nodes start on their own clocks, and every answer of theirs to calls of others'
+//!    clocks, is the same in both worlds.
 //! 2. So is every one of every other node: whoever helps them unknowingly, guard, middle hop or intro point, gives nothing away either.
 //! 3. What a node does for others (spurs, forwarded requests, answers) follows what comes in, and that soon differs between two worlds. So it is not
 //!    compared between them but with a replay: Alice's node once more with the very cells that came in, and without Alice. All that it sends is

@@ -16,7 +16,6 @@ use super::{
 };
 use crate::crypto::id::NodeId;
 use crate::crypto::mqv::Side;
-use crate::node::Cause;
 use crate::wire::address::{Address, Reach};
 use crate::wire::cell::CellKind;
 use crate::wire::peer::Peer;
@@ -67,7 +66,7 @@ impl Links {
             at: now.at,
             to: from,
             cell: answer,
-            cause: Cause::Response,
+            cause: call.purpose.answer_cause(),
         });
         if refused.is_some() {
             return true;

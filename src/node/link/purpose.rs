@@ -41,6 +41,14 @@ impl Purpose {
         }
     }
 
+    /// Why a call for it is answered.
+    pub(super) fn answer_cause(self) -> Cause {
+        match self {
+            Purpose::Link | Purpose::Contact => Cause::Response,
+            Purpose::Spur | Purpose::Errand => Cause::Welcome,
+        }
+    }
+
     /// Why its cells are sent.
     pub(super) fn cause(self) -> Cause {
         match self {
