@@ -87,9 +87,6 @@ fn what_was_lost_by_chance_takes_our_spur_if_that_carried_something_later() {
     let way =
         |reach: &Reach, left: f64| reach.ways.proving_way(second(12.0), 1, second(left), true);
     let (spur, handle) = (Some(ReachedBy::Spur), Some(ReachedBy::Handle(HANDLE)));
-    assert_eq!(way(&reach, 10.0), spur, "it is to prove the spur");
-    let patience = Duration::from_secs(20);
-    reach.ways.used(ReachedBy::Spur, second(10.0), patience);
     assert_eq!(way(&reach, 10.0), handle, "nothing is known: in turn");
     reach.ways.spur_led_there(second(11.0));
     assert_eq!(way(&reach, 10.0), spur);

@@ -44,14 +44,11 @@ impl Ways {
     /// The way for something that left `tries` times without an answer: our spur, whose end we know beforehand and which is the quicker one, then theirs,
     /// in turn; theirs first if it was heard from since ours opened and ours was not. While nothing comes of the spur, theirs alone.
     pub fn way(&self, now: Moment, tries: u32) -> Option<ReachedBy> {
-        let handle = self.open_handle(now).map(ReachedBy::Handle);
-        if !self.spur_up {
-            return handle;
-        }
-        let spur_first = self.spur_proved.is_some() || !self.handle_is_newer();
-        let doubtful = self.spur_until.is_some_and(|until| now >= until);
-        let by_spur = !doubtful && tries.is_multiple_of(2) == spur_first;
-        handle.filter(|_| !by_spur).or(Some(ReachedBy::Spur))
+        self.choose(
+            now,
+            tries,
+            self.spur_proved.is_some() || !self.handle_is_newer(),
+        )
     }
 
     /// The same for something that they acknowledge, and that left last at `left`, by our spur or not. One at a time proves a spur of which nothing
@@ -65,19 +62,30 @@ impl Ways {
         left: Moment,
         by_spur: bool,
     ) -> Option<ReachedBy> {
-        let proves = self.spur_proved.is_none() && self.spur_until.is_none();
         let by_chance = tries > 0 && self.spur_proved > Some(left);
         let in_vain = tries > 1 && !by_spur && self.handle_heard() < Some(left);
-        if self.spur_up && (proves || by_chance || in_vain) {
+        if self.spur_up && (by_chance || in_vain) {
             return Some(ReachedBy::Spur);
         }
-        self.way(now, tries)
+        let proves = self.spur_until.is_none();
+        let spur_first = self.spur_proved.is_some() || !self.handle_is_newer() || proves;
+        self.choose(now, tries, spur_first)
     }
 
     /// Whether their handle was heard of since our spur opened.
     fn handle_is_newer(&self) -> bool {
         let heard = self.handle_heard();
         heard.is_some_and(|heard| heard > self.spur_since)
+    }
+
+    fn choose(&self, now: Moment, tries: u32, spur_first: bool) -> Option<ReachedBy> {
+        let handle = self.open_handle(now).map(ReachedBy::Handle);
+        if !self.spur_up {
+            return handle;
+        }
+        let doubtful = self.spur_until.is_some_and(|until| now >= until);
+        let by_spur = !doubtful && tries.is_multiple_of(2) == spur_first;
+        handle.filter(|_| !by_spur).or(Some(ReachedBy::Spur))
     }
 
     /// The other way than this one, if it is open.
