@@ -106,13 +106,12 @@ impl Contact {
     /// What waited, or left some time ago, leaves at once.
     pub fn way_opened(&mut self, now: Moment) {
         self.outbox.hurry(now);
-        if let Some(start) = &mut self.sessions.start {
-            start.due = start.due.min(now);
-        }
+        self.hurry_start(now);
     }
 
-    /// Our spur shows the cookie from now on: who has lost all sessions gets an offer of ours by that alone.
-    pub fn cookie_shown(&mut self, now: Moment) {
+    /// An offer of ours that waits for its answer leaves again at once: a way opened, or our spur begins to show the cookie, by which alone it
+    /// reaches somebody who has lost all sessions.
+    pub fn hurry_start(&mut self, now: Moment) {
         if let Some(start) = &mut self.sessions.start {
             start.due = start.due.min(now);
         }
@@ -355,10 +354,11 @@ impl Contact {
         let Some(start) = &mut self.sessions.start else {
             return;
         };
-        start.due = start.due.min(now);
         if let ReachedBy::Handle(_) = by {
             desk.send(by.way(self.tag), start.parcel.clone());
             start.left(now);
+        } else {
+            self.hurry_start(now);
         }
     }
 

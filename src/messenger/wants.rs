@@ -163,7 +163,7 @@ impl<P: Persistence> Messenger<P> {
             let before = reach.shows_cookie();
             wanted.extend(reach.target(contact.tag, token, i < active, self.leaves, now.at));
             if reach.shows_cookie() && !before {
-                contact.cookie_shown(now.at);
+                contact.hurry_start(now.at);
             }
         }
         wanted.truncate(TARGETS);
