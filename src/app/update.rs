@@ -167,7 +167,9 @@ impl App {
     }
 
     fn network(&mut self, mut info: NetworkInfo) {
-        info.rate += 0.0; // the sum of no rates is -0.0, and a screen would show the sign
+        // the sum of no rates is -0.0, and a screen would show the sign
+        info.rate += 0.0;
+        info.steady_rate += 0.0;
         if info.online && !self.network.online {
             self.online_since = Some(self.now.unix);
         } else if !info.online {

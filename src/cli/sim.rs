@@ -95,7 +95,7 @@ pub fn run(options: &Options, sim: &SimOptions) -> Result<(), Failure> {
             );
         }
         chat.second(second);
-        chat.watch(observer.as_mut())?;
+        chat.watch(second, observer.as_mut())?;
     }
     if let Some(observer) = observer {
         observer.finish()?;
@@ -188,6 +188,10 @@ struct Chat {
     /// Texts that were shown and that nobody had written, or that had been shown before.
     strange: u64,
     seen_sizes: Option<(u16, u16)>,
+    /// Datagrams that each node sent in the second half, when the start is over.
+    later: Vec<u64>,
+    /// Seconds of it.
+    later_seconds: u64,
 }
 
 impl Chat {
@@ -222,6 +226,8 @@ impl Chat {
             unconfirmed: BTreeSet::new(),
             strange: 0,
             seen_sizes: None,
+            later: vec![0; size],
+            later_seconds: 0,
         }
     }
 
@@ -302,10 +308,13 @@ impl Chat {
     }
 
     /// Hands what Eve saw to the file, if there is one.
-    fn watch(&mut self, mut observer: Option<&mut Observer>) -> Result<(), Failure> {
+    fn watch(&mut self, second: u64, mut observer: Option<&mut Observer>) -> Result<(), Failure> {
+        let later = second >= self.end / 2;
+        self.later_seconds += u64::from(later);
         for sighting in std::mem::take(&mut self.world.eve.log) {
             let (least, most) = self.seen_sizes.unwrap_or((u16::MAX, 0));
             self.seen_sizes = Some((least.min(sighting.length), most.max(sighting.length)));
+            self.later[sighting.source as usize] += u64::from(later);
             if let Some(observer) = &mut observer {
                 let [from, to] =
                     [sighting.source, sighting.target].map(|node| self.world.addr(node as usize));
@@ -318,6 +327,10 @@ impl Chat {
     fn report(mut self, sim: &SimOptions) -> Report {
         self.took.sort_unstable();
         let lived = self.world.now().at.0 as f64 / 1e6;
+        let a_second = |sent: Option<&u64>| {
+            let seconds = Some(self.later_seconds).filter(|seconds| *seconds > 0)?;
+            sent.map(|sent| *sent as f64 / seconds as f64)
+        };
         let share = |part: usize| {
             // The smallest time that so many of a hundred do not exceed.
             let rank = (self.took.len() * part).div_ceil(100);
@@ -342,6 +355,8 @@ impl Chat {
             least_bytes: self.seen_sizes.map(|sizes| sizes.0),
             most_bytes: self.seen_sizes.map(|sizes| sizes.1),
             per_node_and_second: self.world.eve.seen as f64 / f64::from(sim.size) / lived.max(1.0),
+            quietest_node_per_second: a_second(self.later.iter().min()),
+            busiest_node_per_second: a_second(self.later.iter().max()),
             digest: self
                 .world
                 .eve
@@ -376,6 +391,9 @@ struct Report {
     least_bytes: Option<u16>,
     most_bytes: Option<u16>,
     per_node_and_second: f64,
+    /// In the second half of the time.
+    quietest_node_per_second: Option<f64>,
+    busiest_node_per_second: Option<f64>,
     /// Of everything Eve saw, contents included.
     digest: String,
 }
@@ -419,6 +437,14 @@ impl fmt::Display for Report {
             "Eve saw {} datagrams, {bytes}, {:.1} a second from each node; the wires lost {}.",
             self.datagrams, self.per_node_and_second, self.lost
         )?;
+        if let (Some(least), Some(most)) =
+            (self.quietest_node_per_second, self.busiest_node_per_second)
+        {
+            writeln!(
+                f,
+                "In the second half the quietest node sent {least:.1} a second, the busiest {most:.1}."
+            )?;
+        }
         write!(f, "Digest of all she saw: {}", self.digest)
     }
 }

@@ -140,8 +140,11 @@ pub struct NetworkInfo {
     pub cells_out: u64,
     pub cells_in: u64,
     pub chaff_out: u64,
-    /// Sum of the links' rates, cells per second each way.
+    /// Sum of the links' and spurs' rates, cells per second each way: now, and when those that are young have left their quick start behind.
     pub rate: f64,
+    pub steady_rate: f64,
+    /// The last own circuit that failed.
+    pub failure: Option<CircuitFailure>,
     /// Datagrams dropped in silence because they opened nothing.
     pub dropped: u64,
 }
@@ -154,7 +157,9 @@ pub struct LinkRow {
     /// "dialling", "up", "suspect", "draining".
     pub state: &'static str,
     pub seconds: u64,
+    /// Cells per second: those of its clock, and those that lately came.
     pub rate: f64,
+    pub rate_in: f64,
     /// Share of our cells that were not acknowledged, 0 to 1.
     pub loss: f64,
     pub rtt_ms: u32,
@@ -168,5 +173,33 @@ pub struct CircuitRow {
     pub state: &'static str,
     pub hops: u8,
     pub seconds: u64,
+    /// Until its successor is built, while it serves.
+    pub seconds_left: Option<u64>,
+    /// Successors of circuits with this role that died.
     pub rebuilt: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CircuitFailure {
+    /// As in [`CircuitRow`].
+    pub role: &'static str,
+    pub why: WhyFailed,
+    pub seconds_ago: u64,
+}
+
+/// How an own circuit ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyFailed {
+    /// The link to its first hop ended.
+    LinkDown,
+    /// Its first hop was silent while it was being built.
+    GuardSilent,
+    /// While it was being built: this hop, counted from 1, refused or did not answer, or nobody was to be had for it.
+    Hop(u8),
+    /// It served, and nothing came from its end any more.
+    Silent,
+    /// It served, and a hop closed it.
+    Closed,
+    /// It served until its keys had sealed as many cells as they may.
+    Spent,
 }

@@ -29,6 +29,8 @@ impl Node {
             cells_in: cells.cells_in,
             chaff_out: cells.chaff_out,
             rate: links.iter().map(|l| l.rate).sum(),
+            steady_rate: links.iter().map(|l| l.steady_rate).sum(),
+            failure: self.circuits.failure(now.at),
             dropped: self.links.dropped(),
             links: links
                 .into_iter()
@@ -42,6 +44,7 @@ impl Node {
                     state: link.state.word(),
                     seconds: now.at.since(link.since).as_secs(),
                     rate: link.rate,
+                    rate_in: link.rate_in,
                     loss: link.loss,
                     rtt_ms: link.round_trip.map_or(0, |r| r.as_millis() as u32),
                 })

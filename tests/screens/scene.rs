@@ -9,7 +9,7 @@ use paratox::crypto::id::{AccountId, NodeId};
 use paratox::crypto::keys::{AccountKey, EntryKey, NodeKey};
 use paratox::crypto::secrecy::Secrecy;
 use paratox::messenger::view::{ContactState, ContactView, Delivery, MessageView, Policy};
-use paratox::node::person::{CircuitRow, LinkRow, NetworkInfo};
+use paratox::node::person::{CircuitFailure, CircuitRow, LinkRow, NetworkInfo, WhyFailed};
 use paratox::tui::composer::ComposerBox;
 use paratox::tui::theme::Theme;
 use paratox::tui::view;
@@ -179,6 +179,7 @@ pub fn network() -> NetworkInfo {
         state,
         seconds,
         rate: 6.0,
+        rate_in: if state == "dialling" { 0.0 } else { 5.9 },
         loss,
         rtt_ms,
     };
@@ -187,6 +188,7 @@ pub fn network() -> NetworkInfo {
         state,
         hops,
         seconds,
+        seconds_left: (state == "ready").then_some(6_720),
         rebuilt,
     };
     NetworkInfo {
@@ -218,6 +220,12 @@ pub fn network() -> NetworkInfo {
         cells_in: 36_688,
         chaff_out: 31_000,
         rate: 18.0,
+        steady_rate: 18.0,
+        failure: Some(CircuitFailure {
+            role: "inbound",
+            why: WhyFailed::Silent,
+            seconds_ago: 500,
+        }),
         dropped: 3,
     }
 }

@@ -4,7 +4,7 @@ use paratox::app::keymap::{Key, plain};
 use paratox::app::words::{Network, standing};
 use paratox::app::{App, Command, Event, Stage};
 use paratox::messenger::view::{ChatEvent, ContactState};
-use paratox::node::person::NetworkInfo;
+use paratox::node::person::{CircuitFailure, NetworkInfo, WhyFailed};
 use paratox::tui::theme::Theme;
 
 use crate::scene::{Person, account, contact, network, node, sentences};
@@ -111,12 +111,73 @@ fn a_node_without_links_sends_nothing_and_not_less() {
         let mut p = Person::chatting(width, height);
         let mut info = network();
         info.links.clear();
-        info.rate = -0.0;
+        // A sum of nothing.
+        (info.rate, info.steady_rate) = (-0.0, -0.0);
         p.event(Event::Network(Box::new(info)));
         p.wait(2);
         assert!(!p.screen(Theme::MONO).contains("-0"));
         p.press(plain(Key::F(4)));
         assert!(!p.screen(Theme::MONO).contains("-0"));
+    }
+}
+
+#[test]
+fn a_day_is_not_reckoned_from_the_quick_start_of_links() {
+    let mut p = Person::chatting(120, 36);
+    p.press(plain(Key::F(4)));
+    let mut say = |rate| {
+        let steady = NetworkInfo {
+            rate,
+            steady_rate: 56.0,
+            ..network()
+        };
+        p.event(Event::Network(Box::new(steady)));
+        p.wait(2);
+        sentences(&p.screen(Theme::MONO))
+    };
+    let quick = say(280.0);
+    assert!(quick.contains("280.0 cells/s"), "{quick}");
+    assert!(
+        quick.contains("about 2.7 GB a day each way, once the links' first 20 s are over"),
+        "{quick}"
+    );
+    // A young spur is no start.
+    let later = say(58.0);
+    assert!(
+        later.contains("about 2.7 GB a day each way since the start"),
+        "{later}"
+    );
+}
+
+#[test]
+fn the_last_failure_of_a_circuit_says_which_when_and_how() {
+    let mut p = Person::chatting(120, 36);
+    p.press(plain(Key::F(4)));
+    let mut say = |why: Option<WhyFailed>| {
+        let failure = why.map(|why| CircuitFailure {
+            role: "standby",
+            why,
+            seconds_ago: 200,
+        });
+        p.event(Event::Network(Box::new(NetworkInfo {
+            failure,
+            ..network()
+        })));
+        p.wait(2);
+        sentences(&p.screen(Theme::MONO))
+    };
+    assert!(!say(None).contains("failure"));
+    for (why, words) in [
+        (WhyFailed::LinkDown, "the link to its first hop ended"),
+        (WhyFailed::GuardSilent, "its first hop was silent"),
+        (WhyFailed::Hop(2), "hop 2 could not be had"),
+        (WhyFailed::Silent, "nothing came from its end any more"),
+        (WhyFailed::Closed, "a hop closed it"),
+        (WhyFailed::Spent, "its keys were used up"),
+    ] {
+        let said = say(Some(why));
+        let wanted = format!("Last failure 3 min ago: standby, {words}.");
+        assert!(said.contains(&wanted), "{said}");
     }
 }
 

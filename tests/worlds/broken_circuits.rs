@@ -72,6 +72,12 @@ fn goes_silent(world: &mut World, silent: &BTreeSet<usize>) {
         "{silent:?} silent: rebuilt {rebuilt} after {broken:?}, delivered {delivered} after {arrived:?}"
     );
     assert!(rebuilt, "the circuits were never rebuilt");
+    let node = world.node(ALICE).expect("it runs");
+    let failure = node.info(world.now()).failure.expect("some have failed");
+    assert!(
+        failure.seconds_ago <= arrived.as_secs(),
+        "the last failure is from before: {failure:?}"
+    );
     assert!(broken >= NOTICED, "nothing was broken: {broken:?}");
     assert!(delivered, "what she wrote never arrived");
     // Long enough for every late copy.

@@ -19,7 +19,9 @@ use std::time::Duration;
 use crate::crypto::keys::{CookieKey, NodeKey};
 use crate::crypto::random::{Stream, Streams};
 use crate::node::link::{AssocId, BodyKind, Purpose};
-use crate::node::person::{CircuitRow, ContactTag, PersonEvent, ReplyHandle, SpurTarget, Way};
+use crate::node::person::{
+    CircuitFailure, CircuitRow, ContactTag, PersonEvent, ReplyHandle, SpurTarget, Way,
+};
 use crate::wire::certificate::LinkCertificate;
 use crate::wire::circuit::read_closed;
 use crate::wire::class::Class;
@@ -379,7 +381,12 @@ impl Circuits {
     }
 
     pub fn rows(&self, now: Moment) -> Vec<CircuitRow> {
-        self.own.rows(now)
+        self.own.rows(&self.base, now)
+    }
+
+    /// The last own circuit that failed.
+    pub fn failure(&self, now: Moment) -> Option<CircuitFailure> {
+        self.own.failure(now)
     }
 
     pub fn counters(&self) -> Counters {

@@ -20,7 +20,8 @@ use crate::crypto::id::NodeId;
 use crate::crypto::random::Stream;
 use crate::node::link::AssocId;
 use crate::node::person::{
-    CircuitRow, ContactTag, IntroPoint, PersonEvent, ReplyHandle, SpurTarget, Way,
+    CircuitFailure, CircuitRow, ContactTag, IntroPoint, PersonEvent, ReplyHandle, SpurTarget, Way,
+    WhyFailed,
 };
 use crate::wire::circuit::{InboundBack, OutboundBack, UtilityBack, UtilityForward};
 use crate::wire::peer::Peer;
@@ -123,6 +124,8 @@ pub(super) struct Own {
     at_guard: BTreeMap<Duty, u32>,
     deaths: BTreeMap<Duty, Deaths>,
     rebuilt: BTreeMap<Duty, u32>,
+    /// The last one. For the screen.
+    failure: Option<(Moment, Duty, WhyFailed)>,
     wanted: Vec<SpurTarget>,
     outbox: Queues<ContactTag, ()>,
     /// As the person was told: whether an outbound circuit serves, what is served by spurs that are up, the intro points.
@@ -152,6 +155,7 @@ impl Own {
             at_guard: BTreeMap::new(),
             deaths: BTreeMap::new(),
             rebuilt: BTreeMap::new(),
+            failure: None,
             wanted: Vec::new(),
             outbox: Queues::new(OUTBOX),
             outbound: false,
@@ -185,7 +189,7 @@ impl Own {
             .map(|(number, _)| *number)
             .collect();
         over.into_iter()
-            .for_each(|number| self.dead(base, now, number));
+            .for_each(|number| self.dead(base, now, number, WhyFailed::LinkDown));
     }
 
     fn remove(&mut self, base: &mut Base, now: Now, number: u64) {
@@ -267,7 +271,7 @@ impl Own {
     fn progress(&mut self, base: &mut Base, now: Now, number: u64, progress: Progress) {
         match progress {
             Progress::Going => {}
-            Progress::Failed => self.dead(base, now, number),
+            Progress::Failed => self.failed(base, now, number),
             Progress::Ready => self.ready(base, now, number),
         }
     }
@@ -409,7 +413,7 @@ impl Own {
         let sent = circuit.origin.send(base, &cell);
         self.tell_utility(base);
         if !sent {
-            self.dead(base, now, number);
+            self.dead(base, now, number, WhyFailed::Spent);
         }
     }
 
@@ -427,7 +431,12 @@ impl Own {
 
     /// The guard says that an own circuit is gone.
     pub fn closed(&mut self, base: &mut Base, now: Now, number: u64) {
-        self.dead(base, now, number);
+        let circuit = self.circuits.get(&number);
+        if circuit.is_some_and(|circuit| circuit.origin.is_ready()) {
+            self.dead(base, now, number, WhyFailed::Closed);
+        } else {
+            self.failed(base, now, number);
+        }
     }
 
     pub fn want_spurs(&mut self, mut wanted: Vec<SpurTarget>) {

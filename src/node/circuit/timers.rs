@@ -70,6 +70,11 @@ impl Timers {
         self.set.contains_key(&timer)
     }
 
+    /// When it is due, if it is set.
+    pub fn at(&self, timer: Timer) -> Option<Moment> {
+        self.set.get(&timer).copied()
+    }
+
     pub fn next(&self) -> Moment {
         self.due.first().map_or(Moment::NEVER, |(at, _)| *at)
     }

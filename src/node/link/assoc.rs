@@ -197,6 +197,8 @@ impl Assoc {
             loss: link.shaped.loss(),
             round_trip: link.shaped.round_trip(),
             rate: link.shaped.clock.rate_at(now),
+            steady_rate: link.shaped.clock.steady_rate(),
+            rate_in: link.shaped.rate_in(now),
             silence: link.shaped.silence(now),
         })
     }

@@ -35,6 +35,7 @@ mod gate;
 mod handshake;
 mod keys;
 mod lanes;
+mod meter;
 mod output;
 mod purpose;
 mod receive;
@@ -383,6 +384,8 @@ impl Links {
                 loss: 0.0,
                 round_trip: None,
                 rate: 0.0,
+                steady_rate: 0.0,
+                rate_in: 0.0,
                 silence: now.since(dial.started()),
             });
         up.chain(calls).collect()

@@ -139,8 +139,11 @@ pub struct LinkInfo {
     /// Share of our cells not acknowledged, 0 to 1.
     pub loss: f64,
     pub round_trip: Option<Duration>,
-    /// Cells per second and direction, now.
+    /// Cells per second that its clock sends: now, and after its start.
     pub rate: f64,
+    pub steady_rate: f64,
+    /// Cells per second that lately came.
+    pub rate_in: f64,
     /// Since the last cell came in.
     pub silence: Duration,
 }

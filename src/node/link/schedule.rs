@@ -83,6 +83,11 @@ impl Clock {
         Some(tick)
     }
 
+    /// After the start.
+    pub fn steady_rate(&self) -> f64 {
+        self.rate
+    }
+
     pub fn rate_at(&self, now: Moment) -> f64 {
         if now < self.warm_until {
             self.warm_rate

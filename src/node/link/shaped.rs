@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::flights::{Flights, News};
 use super::lanes::{Bodies, Full, Lanes, Slot};
+use super::meter::Meter;
 use super::schedule::Clock;
 use crate::crypto::window::Window;
 use crate::wire::cell::{Ack, CellKind, InnerHeader};
@@ -120,6 +121,7 @@ pub struct Shaped {
     /// The program stood still, and what it says about the peer counts from this moment on. None once it was heard.
     resumed: Option<Moment>,
     pub counts: Counts,
+    incoming: Meter,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -163,6 +165,7 @@ impl Shaped {
             last_in: now,
             resumed: None,
             counts: Counts::default(),
+            incoming: Meter::new(now),
         }
     }
 
@@ -231,6 +234,7 @@ impl Shaped {
         self.last_in = now;
         self.resumed.take_if(|resumed| *resumed <= now);
         self.counts.cells_in += 1;
+        self.incoming.count(now);
         if let Some(ack) = header.ack {
             self.acknowledged(now, &ack);
         }
@@ -316,6 +320,11 @@ impl Shaped {
         } else {
             Health::Dead
         }
+    }
+
+    /// Cells per second that lately came.
+    pub fn rate_in(&self, now: Moment) -> f64 {
+        self.incoming.rate(now)
     }
 
     pub fn loss(&self) -> f64 {

@@ -158,7 +158,7 @@ pub fn draw(app: &App, first: &FirstRun, pen: &mut Pen<'_>) {
     for class in [Class::Normal, Class::Fast] {
         if y < last {
             let chosen = first.class == class;
-            let (least, most) = words::daily_gigabytes(class);
+            let [least, _, most] = words::class_gigabytes(class);
             let line = if narrow {
                 format!(
                     "{} {:<6} {least:.1}-{most:.1} GB a day each way",

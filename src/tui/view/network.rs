@@ -9,13 +9,16 @@ use crate::app::keymap::Context;
 use crate::app::layout::{Breadth, breadth};
 use crate::app::words::Network;
 use crate::app::wrap::wrap;
-use crate::app::{App, clock};
+use crate::app::{App, clock, words};
 use crate::node::person::{CircuitRow, LinkRow};
 use crate::wire::size::DATAGRAM;
 use crate::wire::ticket::Ticket;
 
 /// Below so many nodes there are few people to be taken for.
 const FEW_NODES: usize = 64;
+
+/// So many times the steady rate or more is a quick start of links (five times the rate), which is no measure of a day; less are young spurs.
+const QUICK: f64 = 1.25;
 
 /// States of a link, in the order in which they are shown.
 const STATES: [&str; 4] = ["up", "suspect", "dialling", "draining"];
@@ -122,8 +125,8 @@ fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
         let wide = breadth == Breadth::Wide;
         let title = if wide {
             format!(
-                "  {:<10} {:<11} {:>7} {:>12} {:>8} {:>9}",
-                "node", "state", "age", "cells/s", "loss", "rtt"
+                "  {:<10} {:<11} {:>7} {:>12} {:>12} {:>8} {:>9}",
+                "node", "state", "age", "out cells/s", "in cells/s", "loss", "rtt"
             )
         } else {
             format!(
@@ -140,41 +143,7 @@ fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
     }
     out.push(Vec::new());
     out.push(heading("Circuits", circuits(&n.circuits)));
-    for c in &n.circuits {
-        let line = format!(
-            "  {:<9} {:<9} {} hop{}, {}{}",
-            c.role,
-            c.state,
-            c.hops,
-            if c.hops == 1 { "" } else { "s" },
-            clock::span(c.seconds),
-            if c.rebuilt > 0 {
-                format!(", rebuilt {}", c.rebuilt)
-            } else {
-                String::new()
-            }
-        );
-        out.push(vec![(
-            line,
-            if c.state == "ready" {
-                Role::Text
-            } else {
-                Role::Muted
-            },
-        )]);
-    }
-    out.push(Vec::new());
-    let kilobytes = n.rate * DATAGRAM as f64 / 1000.0;
-    let daily = kilobytes * 86_400.0 / 1e6;
-    out.push(heading(
-        "Chaff",
-        format!("{:.1} cells/s, {kilobytes:.1} kB/s each way", n.rate),
-    ));
-    let share = if n.cells_out > 0 {
-        100.0 * n.chaff_out as f64 / n.cells_out as f64
-    } else {
-        0.0
-    };
+    out.extend(n.circuits.iter().map(circuit));
     let say = |out: &mut Vec<Line>, text: String| {
         out.extend(
             wrap(&text, columns.saturating_sub(2))
@@ -182,11 +151,39 @@ fn lines(app: &App, breadth: Breadth, columns: usize) -> Vec<Line> {
                 .map(|l| vec![(format!("  {l}"), Role::Muted)]),
         );
     };
+    if let Some(failure) = &n.failure {
+        say(&mut out, words::failure(failure));
+    }
+    out.push(Vec::new());
+    let kilobytes = n.rate * DATAGRAM as f64 / 1000.0;
+    out.push(heading(
+        "Chaff",
+        format!("{:.1} cells/s, {kilobytes:.1} kB/s each way", n.rate),
+    ));
+    let quick = if n.rate > QUICK * n.steady_rate {
+        ", once the links' first 20 s are over"
+    } else {
+        ""
+    };
     say(
         &mut out,
         format!(
-            "{daily:.1} GB a day each way; {} cells out ({share:.0} % chaff) and {} in since the start",
-            n.cells_out, n.cells_in
+            "about {:.1} GB a day each way{quick}",
+            words::daily_gigabytes(n.steady_rate)
+        ),
+    );
+    let share = if n.cells_out > 0 {
+        100.0 * n.chaff_out as f64 / n.cells_out as f64
+    } else {
+        0.0
+    };
+    let megabytes = |cells: u64| cells as f64 * DATAGRAM as f64 / 1e6;
+    say(
+        &mut out,
+        format!(
+            "since the start {:.1} MB out ({share:.0} % chaff), {:.1} MB in",
+            megabytes(n.cells_out),
+            megabytes(n.cells_in)
         ),
     );
     say(
@@ -289,8 +286,8 @@ fn link(l: &LinkRow, wide: bool) -> Line {
     };
     let text = if wide {
         format!(
-            "  {node:<10} {:<11} {age:>7} {:>12.1} {loss:>8} {rtt:>9}",
-            l.state, l.rate
+            "  {node:<10} {:<11} {age:>7} {:>12.1} {:>12.1} {loss:>8} {rtt:>9}",
+            l.state, l.rate, l.rate_in
         )
     } else {
         format!("  {node:<9} {:<10} {age:>7} {loss:>8} {rtt:>8}", l.state)
@@ -314,6 +311,28 @@ fn in_each_state(rows: &[&LinkRow]) -> String {
         .map(|(number, state)| format!("{number} {state}"))
         .collect();
     said.join(", ")
+}
+
+fn circuit(c: &CircuitRow) -> Line {
+    let mut text = format!(
+        "  {:<9} {:<9} {}, {}",
+        c.role,
+        c.state,
+        count(usize::from(c.hops), "hop"),
+        clock::span(c.seconds)
+    );
+    if c.rebuilt > 0 {
+        text.push_str(&format!(", rebuilt {}", c.rebuilt));
+    }
+    if let Some(left) = c.seconds_left {
+        text.push_str(&format!(", {} left", clock::span(left)));
+    }
+    let role = if c.state == "ready" {
+        Role::Text
+    } else {
+        Role::Muted
+    };
+    vec![(text, role)]
 }
 
 fn circuits(rows: &[CircuitRow]) -> String {

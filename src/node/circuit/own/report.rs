@@ -80,10 +80,10 @@ impl Own {
         }
     }
 
-    pub fn rows(&self, now: Moment) -> Vec<CircuitRow> {
+    pub fn rows(&self, base: &Base, now: Moment) -> Vec<CircuitRow> {
         self.circuits
-            .values()
-            .map(|circuit| CircuitRow {
+            .iter()
+            .map(|(number, circuit)| CircuitRow {
                 role: circuit.duty.word(),
                 state: match (circuit.serves(), circuit.age) {
                     (_, Age::Retiring) => "retiring",
@@ -92,9 +92,22 @@ impl Own {
                 },
                 hops: circuit.origin.hops() as u8,
                 seconds: now.since(circuit.origin.born).as_secs(),
+                seconds_left: base
+                    .timers
+                    .at(Timer::OriginLife(*number))
+                    .filter(|_| circuit.serves() && circuit.age == Age::Serving)
+                    .map(|end| end.since(now).as_secs()),
                 rebuilt: self.rebuilt.get(&circuit.duty).copied().unwrap_or(0),
             })
             .collect()
+    }
+
+    pub fn failure(&self, now: Moment) -> Option<CircuitFailure> {
+        self.failure.map(|(at, duty, why)| CircuitFailure {
+            role: duty.word(),
+            why,
+            seconds_ago: now.since(at).as_secs(),
+        })
     }
 
     /// The path of each own circuit that serves, by role, for tests and the simulator.

@@ -11,6 +11,7 @@ use super::super::path::{self, TINY};
 use super::super::spur::Spurs;
 use super::super::timers::Timer;
 use super::{Age, Circuit, Duty, HELD_UP_SECONDS, Load, Own, silence};
+use crate::node::person::WhyFailed;
 use crate::wire::class::Class;
 use crate::wire::time::Now;
 
@@ -120,7 +121,7 @@ impl Own {
         }
         failed
             .into_iter()
-            .for_each(|number| self.dead(base, now, number));
+            .for_each(|number| self.dead(base, now, number, WhyFailed::GuardSilent));
     }
 
     fn build(&mut self, base: &mut Base, now: Now, duty: Duty) {
@@ -203,12 +204,24 @@ impl Own {
         );
     }
 
+    /// It cannot be built.
+    pub(super) fn failed(&mut self, base: &mut Base, now: Now, number: u64) {
+        let Some(circuit) = self.circuits.get(&number) else {
+            return;
+        };
+        let next = circuit.origin.hops() as u8 + 1;
+        self.dead(base, now, number, WhyFailed::Hop(next));
+    }
+
     /// A circuit failed or was found dead. The circuit clock builds another.
-    pub(super) fn dead(&mut self, base: &mut Base, now: Now, number: u64) {
+    pub(super) fn dead(&mut self, base: &mut Base, now: Now, number: u64, why: WhyFailed) {
         let Some(circuit) = self.circuits.get(&number) else {
             return;
         };
         let duty = circuit.duty;
+        if circuit.age != Age::Retiring {
+            self.failure = Some((now.at, duty, why));
+        }
         if circuit.origin.is_ready() {
             if circuit.age != Age::Retiring {
                 *self.rebuilt.entry(duty).or_default() += 1;
@@ -269,7 +282,7 @@ impl Own {
         } else if now.at > until.after_seconds(HELD_UP_SECONDS) {
             now.at.after_seconds(silence)
         } else {
-            self.dead(base, now, number);
+            self.dead(base, now, number, WhyFailed::Silent);
             return;
         };
         base.timers.set(Timer::OriginSilence(number), again);
