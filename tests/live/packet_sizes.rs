@@ -9,9 +9,9 @@ use crate::room;
 use paratox::node::person::NetworkInfo;
 
 const RELAYS: usize = 24;
-/// What the person writes while Eve counts: 2800 parcels. A packet for each would be noticed beside 2500 packets a second. How many spurs of others
+/// What the person writes while Eve counts: 4200 parcels. A packet for each would be noticed beside 2000 packets a second. How many spurs of others
 /// a node serves is chance: 345 packets a second were seen, for which 700 parcels were too few.
-const MESSAGES: usize = 200;
+const MESSAGES: usize = 300;
 /// Bytes of one of them: fourteen parcels.
 const LENGTH: usize = 3_900;
 /// Text bytes of a parcel, as PROTOCOL.md says.
@@ -22,8 +22,10 @@ const STRETCH: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(100);
 /// Links, circuits and spurs are quicker in their first seconds (20, 15 and 30); this long after the start of the two all of that is over.
 const GROWN: Duration = Duration::from_secs(45);
-/// Standard deviations that chance is granted: one honest run in 1.7 million is beyond.
-const CHANCE: f64 = 5.0;
+/// Standard deviations that chance is granted. They are reckoned as if only ticks were drawn; but how many queries of others a node forwards changes
+/// between the stretches, too, and a busy computer loses ticks in bursts: sixteen runs, in five of which nobody wrote, had a spread of 1.6 of them
+/// around 0.3. So these are five of their kind: one honest run in 1.7 million is beyond.
+const CHANCE: f64 = 8.0;
 
 /// People who write nothing, and whose nodes started with hers.
 const BYSTANDERS: usize = 3;
@@ -101,13 +103,13 @@ fn a_rate_that_follows_the_person_is_told_from_chance() {
     };
     assert!((of(2000, 2000).sigma() - 73.03).abs() < 0.01);
     assert!(of(2000, 2000).agrees());
-    assert!(of(2000, 2370).agrees(), "4.9 sigma are granted");
-    assert!(!of(2000, 2390).agrees(), "5.15 sigma are not");
+    assert!(of(2000, 2600).agrees(), "7.8 sigma are granted");
+    assert!(!of(2000, 2660).agrees(), "8.5 sigma are not");
     assert!(
-        !of(2390, 2000).agrees(),
+        !of(2660, 2000).agrees(),
         "a rate that falls tells as much as one that rises"
     );
-    assert!(!of(2000, 2000).with_more(500).agrees());
+    assert!(!of(2000, 2000).with_more(700).agrees());
     let more_links = Comparison {
         idle: stretch(2000),
         busy: Stretch {
@@ -119,11 +121,11 @@ fn a_rate_that_follows_the_person_is_told_from_chance() {
     let slow = |sent| Comparison {
         idle: stretch(2000),
         busy: Stretch {
-            others: reading(4800, 6000.0),
+            others: reading(3600, 6000.0),
             ..stretch(sent)
         },
     };
-    assert!(slow(1600).agrees(), "a slow computer is not the person");
+    assert!(slow(1200).agrees(), "a slow computer is not the person");
     assert!(!slow(2000).agrees(), "nor does it hide her");
 }
 
