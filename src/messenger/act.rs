@@ -132,8 +132,10 @@ impl<P: Persistence> Messenger<P> {
                 unread: 0,
             };
             let tag = self.new_tag(account);
-            self.contacts
-                .insert(account, Contact::new(account, tag, face, now.at));
+            self.contacts.insert(
+                account,
+                Contact::new(account, tag, face, self.slowness, now.at),
+            );
         }
         let Some(contact) = self.contacts.get_mut(&account) else {
             return Err(unknown());

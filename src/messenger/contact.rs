@@ -14,6 +14,7 @@ use super::persistence::{
 };
 use super::reach::{Reach, ReachedBy};
 use super::session::{ParcelId, SEEN, Sessions};
+use super::slowness::Slowness;
 use super::view::{ChatEvent, ContactState, ContactView, Delivery, MessageView, Policy};
 use super::{ACTIVE, cut, text};
 use crate::crypto::id::AccountId;
@@ -59,6 +60,7 @@ pub struct Contact {
     pub sessions: Sessions,
     pub reach: Reach,
     pub talk: Talk,
+    pub slowness: Slowness,
     /// As last told to the screen.
     pub shown: Option<ContactView>,
 }
@@ -169,8 +171,14 @@ impl Talk {
 }
 
 impl Contact {
-    pub fn new(account: AccountId, tag: ContactTag, face: Face, now: Moment) -> Contact {
-        Contact {
+    pub fn new(
+        account: AccountId,
+        tag: ContactTag,
+        face: Face,
+        slowness: Slowness,
+        now: Moment,
+    ) -> Contact {
+        let mut contact = Contact {
             account,
             tag,
             face,
@@ -180,8 +188,18 @@ impl Contact {
             sessions: Sessions::default(),
             reach: Reach::new(),
             talk: Talk::new(now),
+            slowness,
             shown: None,
-        }
+        };
+        contact.set_slowness(slowness);
+        contact
+    }
+
+    /// What leaves for them takes so much longer than usual from now on.
+    pub fn set_slowness(&mut self, slowness: Slowness) {
+        self.slowness = slowness;
+        self.outbox.set_slowness(slowness);
+        self.reach.set_slowness(slowness);
     }
 
     pub fn bytes(&self) -> AccountBytes {

@@ -11,6 +11,7 @@ use super::desk::Desk;
 use super::persistence::{Change, Persistence, StoreError};
 use super::reach::ReachedBy;
 use super::session::{Copies, Start, current_row};
+use super::slowness::Slowness;
 use super::view::{ChatEvent, ContactState, Delivery};
 use crate::crypto::session::{OFFER, SessionStart};
 use crate::node::person::{ReplyHandle, Way};
@@ -60,14 +61,14 @@ const NEWS_AGAIN: Duration = Duration::from_secs(30);
 const HELD: Duration = Duration::from_secs(60);
 
 /// Seconds to the next copy of a first parcel or receipt that left `tries` times before this one.
-fn pause(tries: u32) -> f64 {
-    (START_FIRST * START_GROWTH.powi(tries.min(30) as i32)).min(START_LAST)
+fn pause(slowness: Slowness, tries: u32) -> f64 {
+    (slowness.seconds(START_FIRST) * START_GROWTH.powi(tries.min(30) as i32)).min(START_LAST)
 }
 
 impl Start {
     /// A copy leaves.
-    fn left(&mut self, now: Moment) {
-        self.due = now.after_seconds(pause(self.tries));
+    fn left(&mut self, slowness: Slowness, now: Moment) {
+        self.due = now.after_seconds(pause(slowness, self.tries));
         self.tries = self.tries.saturating_add(1);
     }
 }
@@ -75,7 +76,8 @@ impl Start {
 impl Contact {
     /// A receipt is owed.
     pub fn owe_receipt(&mut self, now: Moment) {
-        let due = (now + RECEIPT_WAIT).max(self.talk.last_receipt + RECEIPT_GAP);
+        let due =
+            (now + RECEIPT_WAIT).max(self.talk.last_receipt + self.slowness.span(RECEIPT_GAP));
         let talk = &mut self.talk;
         talk.receipt_due = Some(talk.receipt_due.map_or(due, |before| before.min(due)));
     }
@@ -89,7 +91,8 @@ impl Contact {
         self.reach.spur_up(now);
         self.way_opened(now);
         let greeted = self.talk.greeted;
-        let told = greeted.is_some_and(|before| now.since(before) < GREETING_GAP);
+        let told =
+            greeted.is_some_and(|before| now.since(before) < self.slowness.span(GREETING_GAP));
         if self.face.state != ContactState::Accepted || self.sessions.is_empty() || told {
             return None;
         }
@@ -243,14 +246,15 @@ impl Contact {
     fn is_lost(&self, now: Moment) -> bool {
         let silent = now.since(self.talk.heard);
         let state = self.face.state;
+        let lost_after = self.slowness.span(LOST_AFTER);
         let ignored = self
             .outbox
             .waiting(|kind| Contact::may_leave(state, kind))
             .any(|item| {
-                let often = item.tries >= LOST_TRIES && silent >= LOST_AFTER;
-                (often || item.tries >= GONE_TRIES) && now.since(item.first) >= LOST_AFTER
+                let often = item.tries >= LOST_TRIES && silent >= lost_after;
+                (often || item.tries >= GONE_TRIES) && now.since(item.first) >= lost_after
             });
-        ignored || (self.talk.unopened >= UNOPENED && silent >= UNOPENED_AFTER)
+        ignored || (self.talk.unopened >= UNOPENED && silent >= self.slowness.span(UNOPENED_AFTER))
     }
 
     /// Sends what is due. Call it after everything that may have changed something.
@@ -345,7 +349,7 @@ impl Contact {
             start.copies.take(now);
         }
         desk.send(by.way(self.tag), start.parcel.clone());
-        start.left(now);
+        start.left(self.slowness, now);
     }
 
     /// Their offer came while ours waits for its answer: ours leaves at once, back along their spur if it came by that. If they have lost all
@@ -356,7 +360,7 @@ impl Contact {
         };
         if let ReachedBy::Handle(_) = by {
             desk.send(by.way(self.tag), start.parcel.clone());
-            start.left(now);
+            start.left(self.slowness, now);
         } else {
             self.hurry_start(now);
         }
@@ -493,7 +497,7 @@ impl Contact {
         }
         self.talk.news.take_if(|news| news.copies >= NEWS_COPIES);
         if rides && let Some(due) = &mut self.talk.receipt_due {
-            *due = (*due).max(now + RIDDEN);
+            *due = (*due).max(now + self.slowness.span(RIDDEN));
         }
         if receipt_left {
             self.talk.receipted = true;
@@ -507,7 +511,7 @@ impl Contact {
                 self.talk.unheard_receipts = sent.saturating_add(1);
                 // The other side has to learn that the session is confirmed.
                 if self.talk.begun || self.talk.unheard_receipts < GREETINGS {
-                    self.talk.receipt_due = Some(now.after_seconds(pause(sent)));
+                    self.talk.receipt_due = Some(now.after_seconds(pause(self.slowness, sent)));
                 }
             }
         }

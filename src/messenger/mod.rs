@@ -25,6 +25,7 @@ mod publish;
 mod reach;
 mod receive;
 mod session;
+mod slowness;
 pub mod text;
 mod units;
 pub mod view;
@@ -42,6 +43,7 @@ use persistence::{
 use publish::Publisher;
 use reach::ReachedBy;
 use receive::Offers;
+use slowness::Slowness;
 use view::{ChatEvent, ContactState};
 
 use crate::crypto::id::AccountId;
@@ -125,6 +127,7 @@ pub struct Messenger<P: Persistence> {
     next_id: u64,
     /// Since when an outbound circuit serves.
     leaves: Moment,
+    slowness: Slowness,
     wanted: Vec<SpurTarget>,
     tokens: Vec<[u8; 16]>,
     /// Contacts whose view may have changed.
@@ -218,6 +221,7 @@ impl<P: Persistence> Messenger<P> {
             fetches: BTreeMap::new(),
             next_id: 1,
             leaves: Moment::NEVER,
+            slowness: Slowness::USUAL,
             wanted: Vec::new(),
             tokens: Vec::new(),
             touched: BTreeSet::new(),
@@ -252,7 +256,7 @@ impl<P: Persistence> Messenger<P> {
                 read_up_to: row.read_up_to,
                 unread: 0,
             };
-            let mut contact = Contact::new(account, tag, face, now.at);
+            let mut contact = Contact::new(account, tag, face, self.slowness, now.at);
             let conversation = conversations.get(&row.account).map(SecretBytes::as_slice);
             if restore(&mut contact, row, conversation).is_err() {
                 self.desk.notice(format!(
@@ -336,9 +340,7 @@ impl<P: Persistence> Messenger<P> {
                 }
                 self.publisher.points(points, now);
             }
-            PersonEvent::Outbound { serves } => {
-                self.leaves = if serves { now.at } else { Moment::NEVER };
-            }
+            PersonEvent::Outbound { rate } => self.outbound(now, rate),
             PersonEvent::SpurUp { contact } => {
                 let known = self.tagged(contact);
                 if let Some(answer) = known.and_then(|known| known.spur_opened(now.at)) {
@@ -380,6 +382,21 @@ impl<P: Persistence> Messenger<P> {
             }
         }
         self.settle(now);
+    }
+
+    /// So many cells a second leave along the outbound circuit from now on.
+    fn outbound(&mut self, now: Now, rate: f64) {
+        if rate <= 0.0 {
+            self.leaves = Moment::NEVER;
+            return;
+        }
+        if self.leaves == Moment::NEVER {
+            self.leaves = now.at;
+        }
+        self.slowness = Slowness::of(rate);
+        for contact in self.contacts.values_mut() {
+            contact.set_slowness(self.slowness);
+        }
     }
 
     /// # Errors

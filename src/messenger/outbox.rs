@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::slowness::Slowness;
 use crate::crypto::secrecy::Secrecy;
 use crate::wire::parcel::{Body, Kind, Link, Piece, START};
 use crate::wire::size::PARCEL;
@@ -159,6 +160,8 @@ pub struct Outbox {
     /// Patience that the last acknowledgement of something sent more than once took: whose copy it was cannot be told, so it measures
     /// nothing, and a patience below every round trip would never learn (Karn and Partridge 1987).
     kept: f64,
+    /// How much longer than usual an acknowledgement takes.
+    slowness: Slowness,
 }
 
 impl Outbox {
@@ -168,7 +171,12 @@ impl Outbox {
             items: VecDeque::new(),
             round_trip: None,
             kept: 0.0,
+            slowness: Slowness::USUAL,
         }
+    }
+
+    pub fn set_slowness(&mut self, slowness: Slowness) {
+        self.slowness = slowness;
     }
 
     /// Found in the store, in order.
@@ -278,7 +286,9 @@ impl Outbox {
                 self.kept = 0.0;
             } else if item.waits > 1 {
                 let patience = self.patience(item.waits).as_secs_f64();
-                self.kept = self.kept.max(patience.min(LONGEST_KEPT));
+                self.kept = self
+                    .kept
+                    .max(patience.min(self.slowness.seconds(LONGEST_KEPT)));
             }
         }
         by_spur
@@ -298,7 +308,8 @@ impl Outbox {
     pub fn note_held(&mut self, have: u32, ahead: u32, now: Moment) {
         let first = have.saturating_add(2);
         let highest = (ahead != 0).then(|| first.saturating_add(31 - ahead.leading_zeros()));
-        let round_trip = self.round_trip.map_or(FIRST_RESEND, |(mean, _)| mean);
+        let unmeasured = self.slowness.seconds(FIRST_RESEND);
+        let round_trip = self.round_trip.map_or(unmeasured, |(mean, _)| mean);
         for item in &mut self.items {
             let bit = item.sequence.checked_sub(have.saturating_add(2));
             item.held = bit.is_some_and(|bit| bit < 32 && ahead >> bit & 1 == 1);
@@ -314,8 +325,10 @@ impl Outbox {
     /// How long to wait for an acknowledgement of something that left `tries` times.
     pub fn patience(&self, tries: u32) -> Duration {
         let base = match self.round_trip {
-            Some((mean, deviation)) => (mean + 4.0 * deviation).max(LEAST_RESEND),
-            None => FIRST_RESEND,
+            Some((mean, deviation)) => {
+                (mean + 4.0 * deviation).max(self.slowness.seconds(LEAST_RESEND))
+            }
+            None => self.slowness.seconds(FIRST_RESEND),
         };
         let base = base.max(self.kept);
         let seconds = base * GROWTH.powi(tries.saturating_sub(1).min(20) as i32);
@@ -376,8 +389,9 @@ impl Outbox {
 
     /// A new way is open: what found none, or left some time ago, leaves at once, and patience with it begins anew.
     pub fn hurry(&mut self, now: Moment) {
+        let freshly = self.slowness.span(FRESHLY_LEFT);
         for item in self.items.iter_mut().take(WINDOW) {
-            if item.tries == 0 || now.since(item.last) > FRESHLY_LEFT {
+            if item.tries == 0 || now.since(item.last) > freshly {
                 item.due = now;
                 item.waits = 0;
             }

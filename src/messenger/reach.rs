@@ -2,6 +2,7 @@
 //!
 //! Not here: when a way is wanted (that is a matter of what waits), the spurs themselves (the node's).
 
+use crate::messenger::slowness::Slowness;
 use crate::node::person::{ContactTag, SpurTarget};
 use crate::wire::introduction::Introduction;
 use crate::wire::time::Moment;
@@ -23,6 +24,7 @@ pub struct Reach {
     pub ways: Ways,
     /// Since when nothing was heard although a way is wanted.
     silent_since: Option<Moment>,
+    slowness: Slowness,
 }
 
 impl Reach {
@@ -32,7 +34,13 @@ impl Reach {
             aim: Aim::new(),
             ways: Ways::new(),
             silent_since: None,
+            slowness: Slowness::USUAL,
         }
+    }
+
+    pub fn set_slowness(&mut self, slowness: Slowness) {
+        self.slowness = slowness;
+        self.ways.set_slowness(slowness);
     }
 
     pub fn spur_up(&mut self, now: Moment) {
@@ -103,6 +111,7 @@ impl Reach {
             since: self.silent_since,
             leaves,
             spur_up: self.ways.is_spur_up(),
+            slowness: self.slowness,
         }
     }
 

@@ -283,7 +283,7 @@ impl<P: Persistence> Messenger<P> {
         };
         let tag = self.new_tag(peer);
         self.contacts
-            .insert(peer, Contact::new(peer, tag, face, now.at));
+            .insert(peer, Contact::new(peer, tag, face, self.slowness, now.at));
     }
 }
 

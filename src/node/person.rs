@@ -79,9 +79,10 @@ pub enum PersonEvent {
     Intro {
         points: Vec<IntroPoint>,
     },
-    /// Whether an outbound circuit serves. Without one nothing leaves along any spur, and that nothing comes says nothing of a contact.
+    /// How many cells a second the outbound circuit sends, steadily; 0 if none serves. Without one nothing leaves along any spur, and that nothing
+    /// comes says nothing of a contact.
     Outbound {
-        serves: bool,
+        rate: f64,
     },
     /// A spur to the contact's intro point is open, the first or one to another point than those that are.
     SpurUp {

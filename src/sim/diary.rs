@@ -52,7 +52,7 @@ impl Diary {
     pub(super) fn event(&mut self, now: Moment, event: &PersonEvent) {
         let entry = match event {
             PersonEvent::Intro { points } => Entry::Points(points.len()),
-            PersonEvent::Outbound { serves } => Entry::Outbound(*serves),
+            PersonEvent::Outbound { rate } => Entry::Outbound(*rate > 0.0),
             PersonEvent::SpurUp { contact } => Entry::SpurUp(*contact),
             PersonEvent::SpurDown { contact } => Entry::SpurDown(*contact),
             PersonEvent::FromSpur { .. } => Entry::Returned,

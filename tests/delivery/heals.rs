@@ -22,6 +22,7 @@ const SLOW: Network = Network {
     loss: 0.0,
     copies: 0.0,
     delay: (3.0, 2.0),
+    rate: 1.0,
 };
 
 const PEOPLE: [usize; 2] = [0, 1];
@@ -73,6 +74,7 @@ impl Story {
             loss: 0.4 * self.random.unit(),
             copies: 0.5 * self.random.unit(),
             delay: (0.1 + 0.9 * self.random.unit(), 3.0 * self.random.unit()),
+            ..self.world.network
         };
         self.world.lost_fetches = 0.5 * self.random.unit();
     }

@@ -1,6 +1,6 @@
 //! Texts find a way: first parcels, spurs and handles that end, days that change.
 
-use crate::switch::{CALM, Network, ROUGH, World};
+use crate::switch::{CALM, FAST, Network, ROUGH, World};
 use paratox::messenger::view::{ContactState, Delivery};
 
 /// When the parcels of `person` left, in seconds; those of equal bytes together.
@@ -23,6 +23,37 @@ fn session(world: &mut World, person: usize, other: usize) -> bool {
     world
         .view(person, other)
         .is_some_and(|view| view.session && view.reachable)
+}
+
+/// How many parcels leave until two people have what they first say to each other, on ways on which an answer takes ten to twenty seconds.
+fn talk_begins_on_slow_ways(rate: f64) -> usize {
+    let network = Network {
+        delay: (4.0, 2.0),
+        rate,
+        ..CALM
+    };
+    let mut left = 0;
+    for seed in 80..90 {
+        let mut world = World::new(seed, 0, network);
+        world.join_knowing(&["you", "echo"]);
+        for n in 0..3 {
+            world.send(0, 1, &format!("{n}"));
+            world.send(1, 0, &format!("{n}"));
+        }
+        assert!(
+            world.run_until(600.0, |w| w.all_delivered(0, 1) && w.all_delivered(1, 0)),
+            "seed {seed}"
+        );
+        left += world.recorded.len();
+    }
+    left
+}
+
+#[test]
+fn whose_node_says_that_its_way_out_is_slow_waits_longer_for_an_answer() {
+    let [patient, hasty] = [1.0, FAST].map(talk_begins_on_slow_ways);
+    println!("{patient} parcels left, {hasty} without the word of the node");
+    assert!(3 * patient < 2 * hasty, "{patient} and {hasty}");
 }
 
 #[test]
@@ -255,15 +286,7 @@ fn a_change_of_days_keeps_contacts_reachable() {
 
 #[test]
 fn a_message_outlives_an_intro_point_that_refuses_it_for_a_while() {
-    let mut world = World::new(
-        58,
-        2,
-        Network {
-            loss: 0.0,
-            copies: 0.0,
-            delay: (0.3, 0.0),
-        },
-    );
+    let mut world = World::new(58, 2, CALM);
     world.befriend(0, 1);
     world.send(0, 1, "one");
     assert!(world.run_until(60.0, |w| w.all_delivered(0, 1)));

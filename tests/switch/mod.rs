@@ -29,17 +29,24 @@ pub struct Network {
     pub copies: f64,
     /// Seconds a parcel takes: least, and mean of what is added.
     pub delay: (f64, f64),
+    /// Cells a second that everybody's node says to send along its outbound circuit, by which people reckon how long an answer takes.
+    pub rate: f64,
 }
+
+/// Of class `fast`.
+pub const FAST: f64 = 3.0;
 
 pub const CALM: Network = Network {
     loss: 0.0,
     copies: 0.0,
     delay: (0.3, 0.0),
+    rate: FAST,
 };
 pub const ROUGH: Network = Network {
     loss: 0.3,
     copies: 0.5,
     delay: (0.2, 0.6),
+    rate: FAST,
 };
 
 struct Spur {
@@ -253,7 +260,8 @@ impl World {
         let event = PersonEvent::Intro {
             points: vec![self.people[person].intro],
         };
-        self.later(0.5, person, PersonEvent::Outbound { serves: true });
+        let rate = self.network.rate;
+        self.later(0.5, person, PersonEvent::Outbound { rate });
         self.later(1.0, person, event);
         self.drain(person);
     }

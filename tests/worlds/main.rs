@@ -7,6 +7,7 @@ mod broken_circuits;
 mod chatting;
 mod circuits;
 mod hostile_peer;
+mod normal;
 mod quick_start;
 mod recovery;
 mod simulated_delivery;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::messenger::slowness::Slowness;
 use crate::node::person::{ContactTag, IntroPoint, SpurTarget};
 use crate::wire::circuit::registered;
 use crate::wire::time::Moment;
@@ -27,6 +28,8 @@ pub struct Silence {
     pub leaves: Moment,
     /// Before it is, silence says nothing of a credential.
     pub spur_up: bool,
+    /// How much longer than usual an answer takes.
+    pub slowness: Slowness,
 }
 
 pub struct Aim {
@@ -118,14 +121,14 @@ impl Aim {
 
     fn other_point(&self, silence: Silence) -> Moment {
         silence.since.map_or(Moment::NEVER, |since| {
-            self.picked.max(since).max(silence.leaves) + POINT_PATIENCE
+            self.picked.max(since).max(silence.leaves) + silence.slowness.span(POINT_PATIENCE)
         })
     }
 
     fn other_credential(&self, silence: Silence) -> Moment {
         let since = silence.since.filter(|_| silence.spur_up);
         since.map_or(Moment::NEVER, |since| {
-            self.credential_since.max(since) + CREDENTIAL_PATIENCE
+            self.credential_since.max(since) + silence.slowness.span(CREDENTIAL_PATIENCE)
         })
     }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::messenger::slowness::Slowness;
 use crate::node::person::{ContactTag, ReplyHandle, Way};
 use crate::wire::time::Moment;
 
@@ -27,6 +28,7 @@ pub struct Ways {
     handle: Option<(ReplyHandle, Moment)>,
     /// The patience with the handle ends: a parcel left along it, and nothing came by it since.
     handle_until: Option<Moment>,
+    slowness: Slowness,
 }
 
 impl Ways {
@@ -38,7 +40,12 @@ impl Ways {
             spur_until: None,
             handle: None,
             handle_until: None,
+            slowness: Slowness::USUAL,
         }
+    }
+
+    pub fn set_slowness(&mut self, slowness: Slowness) {
+        self.slowness = slowness;
     }
 
     /// The way for something that left `tries` times without an answer: our spur, whose end we know beforehand and which is the quicker one, then theirs,
@@ -106,7 +113,7 @@ impl Ways {
         let alone = if self.spur_up {
             Duration::ZERO
         } else {
-            HANDLE_ALONE
+            self.slowness.span(HANDLE_ALONE)
         };
         let silent = self
             .handle_until
@@ -198,7 +205,7 @@ impl Ways {
     pub fn offer_unproven(&mut self, handle: ReplyHandle, now: Moment) -> bool {
         let silent = self
             .handle_heard()
-            .is_none_or(|heard| now.since(heard) >= HANDLE_SILENCE);
+            .is_none_or(|heard| now.since(heard) >= self.slowness.span(HANDLE_SILENCE));
         if silent {
             self.offer_handle(handle, now);
         }

@@ -128,8 +128,8 @@ pub(super) struct Own {
     failure: Option<(Moment, Duty, WhyFailed)>,
     wanted: Vec<SpurTarget>,
     outbox: Queues<ContactTag, ()>,
-    /// As the person was told: whether an outbound circuit serves, what is served by spurs that are up, the intro points.
-    outbound: bool,
+    /// As the person was told: the rate of the outbound circuit, what is served by spurs that are up, the intro points.
+    outbound: f64,
     up: BTreeSet<Served>,
     points: Vec<IntroPoint>,
     tokens: Tokens,
@@ -158,7 +158,7 @@ impl Own {
             failure: None,
             wanted: Vec::new(),
             outbox: Queues::new(OUTBOX),
-            outbound: false,
+            outbound: 0.0,
             up: BTreeSet::new(),
             points: Vec::new(),
             tokens: Tokens::none(),

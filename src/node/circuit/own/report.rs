@@ -8,11 +8,12 @@ const STANDBY_ALONE_SECONDS: f64 = 10.0;
 
 impl Own {
     pub(super) fn tell_outbound(&mut self, base: &mut Base) {
-        let mut circuits = self.circuits.values();
-        let serves = circuits.any(|circuit| circuit.duty == Duty::Outbound && circuit.serves());
-        if serves != self.outbound {
-            self.outbound = serves;
-            base.person(PersonEvent::Outbound { serves });
+        let mut circuits = self.circuits.values().rev();
+        let newest = circuits.find(|c| c.duty == Duty::Outbound && c.serves());
+        let rate = newest.map_or(0.0, |circuit| circuit.origin.rates().forward_rate());
+        if rate != self.outbound {
+            self.outbound = rate;
+            base.person(PersonEvent::Outbound { rate });
         }
     }
 
