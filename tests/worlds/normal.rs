@@ -24,7 +24,7 @@ const MEETING: Duration = Duration::from_secs(120);
 const WORDS: usize = 15;
 const PAUSE: Duration = Duration::from_secs(10);
 const LIMIT: Duration = Duration::from_secs(300);
-/// One way is reckoned to take 5 s in the mean and 10 s for 95 of 100, once circuits have their rates; these are the first minutes, in which half of them change.
+/// One way is reckoned to take 5 s in the mean and 10 s for 95 of 100, once circuits have their rates; these are the first minutes, in which circuits are still replaced.
 const HALF: Duration = Duration::from_secs(8);
 const MOST: Duration = Duration::from_secs(22);
 
