@@ -299,9 +299,10 @@ impl Contact {
 
     /// When that ends if nothing happens.
     pub fn reachable_end(&self) -> Moment {
-        let open = self.talk.open_until.map_or(Moment(0), |until| until + HOLD);
+        let [hold, unanswered] = [HOLD, UNANSWERED].map(|usual| self.slowness.span(usual));
+        let open = self.talk.open_until.map_or(Moment(0), |until| until + hold);
         let silent = self.unanswered_since();
-        open.min(silent.map_or(Moment::NEVER, |since| since + UNANSWERED))
+        open.min(silent.map_or(Moment::NEVER, |since| since + unanswered))
     }
 
     /// Notes whether a way is open. Whether the screen is to be told.
