@@ -119,6 +119,36 @@ fn what_brought_no_answer_by_their_handle_either_takes_the_doubtful_spur_again()
     assert_eq!(way(&reach, 42.0, 4, 40.0, false), handle, "it was heard of");
 }
 
+#[test]
+fn what_proved_the_spur_without_an_answer_takes_the_handle_next_and_not_the_spur_again() {
+    let mut reach = Reach::new();
+    reach.spur_up(second(1.0));
+    reach.heard(ReachedBy::Handle(HANDLE), second(2.0));
+    let (spur, handle) = (Some(ReachedBy::Spur), Some(ReachedBy::Handle(HANDLE)));
+    let way = |reach: &Reach, at: f64, tries: u32, left: f64, by_spur: bool| {
+        let (at, left) = (second(at), second(left));
+        reach.ways.proving_way(at, tries, left, by_spur)
+    };
+    assert_eq!(way(&reach, 3.0, 0, 0.0, false), spur, "one proves it");
+    // Longer than the first try waits.
+    let patience = Duration::from_secs(50);
+    reach.ways.used(ReachedBy::Spur, second(3.0), patience);
+    assert_eq!(way(&reach, 4.0, 0, 0.0, false), handle, "the others do not");
+    assert_eq!(way(&reach, 23.0, 1, 3.0, true), handle);
+    assert_eq!(way(&reach, 43.0, 2, 23.0, false), spur, "in turn");
+    assert_eq!(
+        way(&reach, 53.0, 2, 23.0, false),
+        spur,
+        "it was in vain, too"
+    );
+    reach.heard(ReachedBy::Handle(HANDLE), second(54.0));
+    assert_eq!(
+        way(&reach, 55.0, 2, 23.0, false),
+        handle,
+        "the spur is doubtful"
+    );
+}
+
 /// Whether the token is shown, by a contact for whom something waits or not.
 fn shows_token(reach: &mut Reach, at: f64, working: bool) -> bool {
     let target = reach.target(

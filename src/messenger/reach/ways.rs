@@ -51,15 +51,12 @@ impl Ways {
     /// The way for something that left `tries` times without an answer: our spur, whose end we know beforehand and which is the quicker one, then theirs,
     /// in turn; theirs first if it was heard from since ours opened and ours was not. While nothing comes of the spur, theirs alone.
     pub fn way(&self, now: Moment, tries: u32) -> Option<ReachedBy> {
-        self.choose(
-            now,
-            tries,
-            self.spur_proved.is_some() || !self.handle_is_newer(),
-        )
+        let spur_first = self.spur_proved.is_some() || !self.handle_is_newer();
+        self.choose(now, tries.is_multiple_of(2) == spur_first)
     }
 
-    /// The same for something that they acknowledge, and that left last at `left`, by our spur or not. One at a time proves a spur of which nothing
-    /// came yet. Where something that left later along our spur was acknowledged, this was lost by chance: our spur again. (That something came by
+    /// The same for something that they acknowledge, and that left last at `left`, by our spur or not: the other way than that. One at a time proves a
+    /// spur of which nothing came yet. Where something that left later along our spur was acknowledged, this was lost by chance: our spur again. (That something came by
     /// their handle says nothing of how long the way back along it is.) Where their handle, too, brought no answer to it, the spur has its turn: it may
     /// be their receipts that are lost.
     pub fn proving_way(
@@ -76,7 +73,8 @@ impl Ways {
         }
         let proves = self.spur_until.is_none();
         let spur_first = self.spur_proved.is_some() || !self.handle_is_newer() || proves;
-        self.choose(now, tries, spur_first)
+        // What proved the spur and got no answer is not to prove it again.
+        self.choose(now, if tries > 0 { !by_spur } else { spur_first })
     }
 
     /// Whether their handle was heard of since our spur opened.
@@ -85,14 +83,16 @@ impl Ways {
         heard.is_some_and(|heard| heard > self.spur_since)
     }
 
-    fn choose(&self, now: Moment, tries: u32, spur_first: bool) -> Option<ReachedBy> {
+    /// Our spur if it is meant, and nothing speaks against it.
+    fn choose(&self, now: Moment, by_spur: bool) -> Option<ReachedBy> {
         let handle = self.open_handle(now).map(ReachedBy::Handle);
         if !self.spur_up {
             return handle;
         }
         let doubtful = self.spur_until.is_some_and(|until| now >= until);
-        let by_spur = !doubtful && tries.is_multiple_of(2) == spur_first;
-        handle.filter(|_| !by_spur).or(Some(ReachedBy::Spur))
+        handle
+            .filter(|_| doubtful || !by_spur)
+            .or(Some(ReachedBy::Spur))
     }
 
     /// The other way than this one, if it is open.
