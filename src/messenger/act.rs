@@ -1,8 +1,9 @@
 //! The person's commands: checked, committed, then done.
 
 use super::command::{Command, CommandError, Reply, Status, refuse};
-use super::contact::{Contact, Face, message_view};
+use super::contact::{Contact, Face};
 use super::persistence::{Change, MAX_PAGE, MessageRow, Persistence};
+use super::rows::message_view;
 use super::session::{current_row, remove_all};
 use super::view::{ChatEvent, ContactState, Delivery, Policy};
 use super::{CONTACTS, MAX_TEXT, Messenger, OUTBOX, cut, text};

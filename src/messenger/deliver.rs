@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use super::FIRST_PARCEL_VERSION;
-use super::contact::{Contact, News, outgoing_row};
+use super::contact::{Contact, News};
 use super::desk::Desk;
 use super::persistence::{Change, Persistence, StoreError};
 use super::reach::ReachedBy;
+use super::rows::outgoing_row;
 use super::session::{Copies, Start, current_row};
 use super::slowness::Slowness;
 use super::view::{ChatEvent, ContactState, Delivery};

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::contact::{Contact, Draft};
+use super::contact::Contact;
+use super::draft::Draft;
 use super::persistence::{Batch, Change, Persistence, StoreError};
 use super::view::ChatEvent;
 use super::{MessengerOutput, view::ContactState};

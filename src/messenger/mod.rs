@@ -16,6 +16,7 @@ mod command;
 mod contact;
 mod deliver;
 mod desk;
+mod draft;
 mod inbox;
 pub mod memory;
 mod opened;
@@ -24,6 +25,7 @@ pub mod persistence;
 mod publish;
 mod reach;
 mod receive;
+mod rows;
 mod session;
 mod slowness;
 pub mod text;
@@ -35,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 pub use command::{Command, CommandError, Reply, Status};
-use contact::{CONVERSATION, Contact, Face, accepted_row, restore, restore_item};
+use contact::{Contact, Face};
 use desk::Desk;
 use persistence::{
     AccountBytes, Batch, Change, Persistence, ProfileRow, SecretBytes, Snapshot, StoreError,
@@ -43,6 +45,7 @@ use persistence::{
 use publish::Publisher;
 use reach::ReachedBy;
 use receive::Offers;
+use rows::{CONVERSATION, accepted_row, restore, restore_item};
 use slowness::Slowness;
 use view::{ChatEvent, ContactState};
 

@@ -5,13 +5,15 @@
 
 use std::time::Duration;
 
-use super::contact::{Contact, Draft, outgoing_row};
+use super::contact::Contact;
 use super::desk::Desk;
+use super::draft::Draft;
 use super::inbox::Step;
 use super::outbox::{Item, Standing, renumber};
 use super::persistence::{Change, Persistence, StoreError};
 use super::reach::ReachedBy;
 use super::receive::ANSWERED;
+use super::rows::outgoing_row;
 use super::session::{ParcelId, Place, current_row, remove_offered};
 use super::units::take_units;
 use super::view::{ChatEvent, ContactState, Delivery};

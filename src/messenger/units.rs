@@ -2,11 +2,13 @@
 //!
 //! Not here: how parcels become whole units (`inbox`), the step and its commit (`opened`).
 
-use super::contact::{Contact, Draft, message_view, received_row};
+use super::contact::Contact;
 use super::desk::Desk;
+use super::draft::Draft;
 use super::inbox::{PartChange, Taken, Unit};
 use super::outbox::Item;
 use super::persistence::{Change, IncomingPart, MAX_TEXT};
+use super::rows::{message_view, received_row};
 use super::view::{ChatEvent, ContactState};
 use super::{cut, text};
 use crate::crypto::secrecy::Secrecy;
