@@ -26,6 +26,7 @@ use crate::wire::ticket::EntrySecret;
 use crate::wire::time::{Moment, Now, UnixMs};
 
 mod accept;
+mod accepted;
 mod assoc;
 mod calls;
 mod certificate;

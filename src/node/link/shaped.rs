@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::ops::Add;
 use std::time::Duration;
 
+use super::accepted::Accepted;
 use super::flights::{Flights, News};
 use super::lanes::{Bodies, Full, Lanes, Slot};
 use super::meter::Meter;
@@ -59,46 +60,6 @@ pub enum Health {
     Fine,
     Suspect,
     Dead,
-}
-
-/// Which of the peer's packets were accepted.
-struct Accepted {
-    top: Option<(u64, Moment)>,
-    bits: u64,
-}
-
-impl Accepted {
-    fn mark(&mut self, number: u64, now: Moment) {
-        match self.top {
-            Some((top, _)) if number <= top => {
-                let back = top - number;
-                if (1..=64).contains(&back) {
-                    self.bits |= 1 << (back - 1);
-                }
-            }
-            Some((top, _)) => {
-                let step = number - top;
-                let bits = if step < 64 { self.bits << step } else { 0 };
-                self.bits = if step <= 64 {
-                    bits | 1 << (step - 1)
-                } else {
-                    0
-                };
-                self.top = Some((number, now));
-            }
-            None => self.top = Some((number, now)),
-        }
-    }
-
-    fn ack(&self, tick: Moment) -> Option<Ack> {
-        let (top, at) = self.top?;
-        let delay = tick.since(at).as_millis().min(u128::from(u16::MAX)) as u16;
-        Some(Ack {
-            delay,
-            top: top as u32,
-            bits: self.bits,
-        })
-    }
 }
 
 pub struct Shaped {
@@ -159,7 +120,7 @@ impl Shaped {
             unsettled: 0,
             resend: VecDeque::new(),
             flights: Flights::new(),
-            accepted: Accepted { top: None, bits: 0 },
+            accepted: Accepted::none(),
             seen: Window::new(),
             peer_credit: FIRST_CREDIT,
             last_in: now,
@@ -269,7 +230,7 @@ impl Shaped {
                 lost(items, resend, base, seq);
             }
         });
-        self.accepted = Accepted { top: None, bits: 0 };
+        self.accepted = Accepted::none();
     }
 
     /// A cell that the keys before these opened: its acknowledgements speak of other numbers.
@@ -279,7 +240,7 @@ impl Shaped {
         header: &InnerHeader,
         room: bool,
     ) -> Brought {
-        let (top, bits) = (self.accepted.top, self.accepted.bits);
+        let accepted = self.accepted;
         let brought = self.arrived(
             now,
             0,
@@ -289,7 +250,7 @@ impl Shaped {
             },
             room,
         );
-        self.accepted = Accepted { top, bits };
+        self.accepted = accepted;
         brought
     }
 
@@ -584,26 +545,5 @@ mod tests {
             (link.counts.bodies_lost, link.unsettled, link.items.len()),
             (1, 0, 0)
         );
-    }
-
-    #[test]
-    fn acknowledgements_say_exactly_what_was_accepted() {
-        let mut accepted = Accepted { top: None, bits: 0 };
-        let mut random = Stream::from_seed([3; 32]);
-        let mut all = std::collections::BTreeSet::new();
-        let mut base = 0u64;
-        for _ in 0..2000 {
-            base += random.below(5);
-            let number = base + random.below(30);
-            accepted.mark(number, Moment(0));
-            all.insert(number);
-            let ack = accepted.ack(Moment(0)).expect("one was accepted");
-            let top = *all.last().expect("one was accepted");
-            assert_eq!(u64::from(ack.top), top);
-            for i in 0..64u64 {
-                let there = top.checked_sub(i + 1).is_some_and(|n| all.contains(&n));
-                assert_eq!(ack.bits >> i & 1 == 1, there, "{i} below {top}");
-            }
-        }
     }
 }
