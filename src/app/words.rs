@@ -203,7 +203,7 @@ const SPURS: f64 = 4.0 + 4.0;
 /// What the ring, calls, and the quick starts of links and spurs add to steady rates. In simulated networks of 60 nodes each sent 61.9 (`normal`) and
 /// 220.9 (`fast`) datagrams a second in the mean, where links and spurs alone are 56 and 200.
 const UPKEEP: f64 = 1.1;
-/// A node that nobody chose has half of the mean. The busiest of those networks had 1.7 and 1.8 times the mean.
+/// A node that nobody chose has half of the mean. The busiest of those networks had 1.7 and 1.9 times the mean.
 const LEAST: f64 = 0.5;
 const MOST: f64 = 2.0;
 

@@ -56,9 +56,9 @@ impl Ways {
     }
 
     /// The same for something that they acknowledge, and that left last at `left`, by our spur or not: the other way than that. One at a time proves a
-    /// spur of which nothing came yet. Where something that left later along our spur was acknowledged, this was lost by chance: our spur again. (That something came by
-    /// their handle says nothing of how long the way back along it is.) Where their handle, too, brought no answer to it, the spur has its turn: it may
-    /// be their receipts that are lost.
+    /// spur of which nothing came yet. Where something that left later along our spur was acknowledged, this was lost by chance: our spur again. (That
+    /// something came by their handle says nothing of how long the way back along it is.) Where their handle, too, brought no answer to it, the spur
+    /// has its turn: it may be their receipts that are lost.
     pub fn proving_way(
         &self,
         now: Moment,
